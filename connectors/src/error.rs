@@ -1,0 +1,265 @@
+//! Why a login was refused: one variant per code of CONTRACT section 8, with the values seen.
+
+use crate::trace::{CheckName, Protocol};
+
+/// What a stranger sent is quoted in the values: escape it wherever it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectorError {
+    // response
+    #[error("the SAML response cannot be read: {reason}")]
+    ResponseMalformed { reason: String },
+    #[error("the SAML response is larger than {limit}")]
+    ResponseTooLarge { limit: String },
+    #[error("the SAML response carries a document type declaration")]
+    DtdForbidden,
+    #[error("no SAML response arrived: {reason}")]
+    ResponseMissing { reason: String },
+    // status
+    #[error("the identity provider reports {status}: {message}")]
+    IdpStatus { status: String, message: String },
+    // destination
+    #[error("the response was sent to {found}, not to {expected}")]
+    DestinationMismatch { expected: String, found: String },
+    // in_response_to
+    #[error("the response does not answer the pending request")]
+    InResponseToMismatch { expected: String, found: String },
+    #[error("this connection accepts no response that it did not ask for")]
+    IdpInitiatedForbidden,
+    #[error("the sign-in took longer than ten minutes or was already used")]
+    LoginExpired,
+    // issuer
+    #[error("the issuer is {found}, not {expected}")]
+    IssuerMismatch { expected: String, found: String },
+    // signature
+    #[error("{reason}")]
+    SignatureMissing { reason: String },
+    #[error("the signature does not verify: {reason}")]
+    SignatureInvalid { reason: String },
+    #[error("the algorithm {algorithm} is not allowed")]
+    SignatureAlgorithmForbidden { algorithm: String },
+    #[error("no saved certificate made this signature")]
+    CertificateUnknown { expected: String, found: String },
+    #[error("the certificate that signed was valid until {until}")]
+    CertificateExpired { until: String },
+    // encryption
+    #[error("the encrypted assertion does not open with our key")]
+    DecryptionFailed,
+    #[error("this connection requires encrypted assertions")]
+    EncryptionRequired,
+    #[error("the encryption algorithm {algorithm} is not allowed")]
+    EncryptionAlgorithmForbidden { algorithm: String },
+    // assertion
+    #[error("the response carries no assertion")]
+    AssertionMissing,
+    #[error("the response can be read in more than one way: {reason}")]
+    AssertionAmbiguous { reason: String },
+    #[error("this response was already used")]
+    AssertionReplayed { id: String },
+    // audience, recipient
+    #[error("the assertion is meant for {found:?}, not for {expected}")]
+    AudienceMismatch { expected: String, found: Vec<String> },
+    #[error("the subject confirmation names {found}, not {expected}")]
+    RecipientMismatch { expected: String, found: String },
+    #[error("no usable bearer subject confirmation: {reason}")]
+    SubjectConfirmationInvalid { reason: String },
+    // time (SAML) and id_token (OIDC)
+    #[error("expired at {until}; it is {now} here")]
+    AssertionExpired { until: String, now: String },
+    #[error("not valid before {from}; it is {now} here")]
+    AssertionNotYetValid { from: String, now: String },
+    // OIDC callback
+    #[error("the callback does not carry the state of a pending sign-in")]
+    StateMismatch,
+    #[error("the identity provider answered {error}: {description}")]
+    IdpError { error: String, description: String },
+    // OIDC token exchange and discovery
+    #[error("{url} did not answer: {reason}")]
+    IdpUnreachable { at: CheckName, url: String, reason: String },
+    #[error("the token endpoint refused the code: {reason}")]
+    TokenExchangeFailed { reason: String },
+    #[error("the provider's metadata is not usable: {reason}")]
+    DiscoveryInvalid { reason: String },
+    // OIDC ID token
+    #[error("the ID token is not usable: {reason}")]
+    TokenInvalid { reason: String },
+    #[error("the ID token's nonce is not the one sent")]
+    NonceMismatch,
+    #[error("the tenant is {found}, not {expected}")]
+    TenantMismatch { expected: String, found: String },
+    // both
+    #[error("the connection is turned off")]
+    ConnectionInactive,
+    #[error("another browser started this sign-in")]
+    BrowserMismatch,
+    #[error("the identity provider sent no identifier of the person")]
+    SubjectMissing,
+    #[error("the identifier is transient: it changes at each sign-in")]
+    SubjectTransient,
+    #[error("the identity provider sent no email address")]
+    EmailMissing,
+    #[error("{email} is outside the organization's verified domains")]
+    EmailDomainNotAllowed { email: String, domains: Vec<String> },
+    #[error("the user is deactivated")]
+    UserDeactivated,
+    #[error("the user is not provisioned, and the connection makes no users")]
+    UserNotProvisioned,
+}
+
+impl ConnectorError {
+    /// The stable code: what `Tenon-Error`, the trace and `login.failed` carry.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ResponseMalformed { .. } => "response_malformed",
+            Self::ResponseTooLarge { .. } => "response_too_large",
+            Self::DtdForbidden => "dtd_forbidden",
+            Self::ResponseMissing { .. } => "response_missing",
+            Self::IdpStatus { .. } => "idp_status",
+            Self::DestinationMismatch { .. } => "destination_mismatch",
+            Self::InResponseToMismatch { .. } => "in_response_to_mismatch",
+            Self::IdpInitiatedForbidden => "idp_initiated_forbidden",
+            Self::LoginExpired => "login_expired",
+            Self::IssuerMismatch { .. } => "issuer_mismatch",
+            Self::SignatureMissing { .. } => "signature_missing",
+            Self::SignatureInvalid { .. } => "signature_invalid",
+            Self::SignatureAlgorithmForbidden { .. } => "signature_algorithm_forbidden",
+            Self::CertificateUnknown { .. } => "certificate_unknown",
+            Self::CertificateExpired { .. } => "certificate_expired",
+            Self::DecryptionFailed => "decryption_failed",
+            Self::EncryptionRequired => "encryption_required",
+            Self::EncryptionAlgorithmForbidden { .. } => "encryption_algorithm_forbidden",
+            Self::AssertionMissing => "assertion_missing",
+            Self::AssertionAmbiguous { .. } => "assertion_ambiguous",
+            Self::AssertionReplayed { .. } => "assertion_replayed",
+            Self::AudienceMismatch { .. } => "audience_mismatch",
+            Self::RecipientMismatch { .. } => "recipient_mismatch",
+            Self::SubjectConfirmationInvalid { .. } => "subject_confirmation_invalid",
+            Self::AssertionExpired { .. } => "assertion_expired",
+            Self::AssertionNotYetValid { .. } => "assertion_not_yet_valid",
+            Self::StateMismatch => "state_mismatch",
+            Self::IdpError { .. } => "idp_error",
+            Self::IdpUnreachable { .. } => "idp_unreachable",
+            Self::TokenExchangeFailed { .. } => "token_exchange_failed",
+            Self::DiscoveryInvalid { .. } => "discovery_invalid",
+            Self::TokenInvalid { .. } => "token_invalid",
+            Self::NonceMismatch => "nonce_mismatch",
+            Self::TenantMismatch { .. } => "tenant_mismatch",
+            Self::ConnectionInactive => "connection_inactive",
+            Self::BrowserMismatch => "browser_mismatch",
+            Self::SubjectMissing => "subject_missing",
+            Self::SubjectTransient => "subject_transient",
+            Self::EmailMissing => "email_missing",
+            Self::EmailDomainNotAllowed { .. } => "email_domain_not_allowed",
+            Self::UserDeactivated => "user_deactivated",
+            Self::UserNotProvisioned => "user_not_provisioned",
+        }
+    }
+
+    /// The check of the trace that this failure belongs to (CONTRACT section 8).
+    pub fn check(&self, protocol: Protocol) -> CheckName {
+        let oidc = protocol == Protocol::Oidc;
+        match self {
+            Self::ResponseMalformed { .. }
+            | Self::ResponseTooLarge { .. }
+            | Self::DtdForbidden
+            | Self::ResponseMissing { .. } => CheckName::Response,
+            Self::IdpStatus { .. } => CheckName::Status,
+            Self::DestinationMismatch { .. } => CheckName::Destination,
+            Self::InResponseToMismatch { .. } | Self::IdpInitiatedForbidden => {
+                CheckName::InResponseTo
+            }
+            Self::LoginExpired if oidc => CheckName::Callback,
+            Self::LoginExpired => CheckName::InResponseTo,
+            Self::IssuerMismatch { .. } | Self::AudienceMismatch { .. } if oidc => {
+                CheckName::IdToken
+            }
+            Self::SignatureInvalid { .. }
+            | Self::SignatureAlgorithmForbidden { .. }
+            | Self::AssertionExpired { .. }
+                if oidc =>
+            {
+                CheckName::IdToken
+            }
+            Self::IssuerMismatch { .. } => CheckName::Issuer,
+            Self::SignatureMissing { .. }
+            | Self::SignatureInvalid { .. }
+            | Self::SignatureAlgorithmForbidden { .. }
+            | Self::CertificateUnknown { .. }
+            | Self::CertificateExpired { .. } => CheckName::Signature,
+            Self::DecryptionFailed
+            | Self::EncryptionRequired
+            | Self::EncryptionAlgorithmForbidden { .. } => CheckName::Encryption,
+            Self::AssertionMissing
+            | Self::AssertionAmbiguous { .. }
+            | Self::AssertionReplayed { .. } => CheckName::Assertion,
+            Self::AudienceMismatch { .. } => CheckName::Audience,
+            Self::RecipientMismatch { .. } | Self::SubjectConfirmationInvalid { .. } => {
+                CheckName::Recipient
+            }
+            Self::AssertionExpired { .. } | Self::AssertionNotYetValid { .. } => CheckName::Time,
+            Self::StateMismatch | Self::IdpError { .. } => CheckName::Callback,
+            Self::IdpUnreachable { at, .. } => *at,
+            Self::TokenExchangeFailed { .. } => CheckName::TokenExchange,
+            Self::DiscoveryInvalid { .. } => CheckName::Discovery,
+            Self::TokenInvalid { .. } | Self::NonceMismatch | Self::TenantMismatch { .. } => {
+                CheckName::IdToken
+            }
+            Self::ConnectionInactive => CheckName::Connection,
+            Self::BrowserMismatch => CheckName::Browser,
+            Self::SubjectMissing | Self::SubjectTransient => CheckName::Subject,
+            Self::EmailMissing | Self::EmailDomainNotAllowed { .. } => CheckName::Email,
+            Self::UserDeactivated | Self::UserNotProvisioned => CheckName::User,
+        }
+    }
+
+    /// What would have been right, where there is one such value.
+    pub fn expected(&self) -> Option<String> {
+        match self {
+            Self::DestinationMismatch { expected, .. }
+            | Self::InResponseToMismatch { expected, .. }
+            | Self::IssuerMismatch { expected, .. }
+            | Self::CertificateUnknown { expected, .. }
+            | Self::AudienceMismatch { expected, .. }
+            | Self::RecipientMismatch { expected, .. }
+            | Self::TenantMismatch { expected, .. } => Some(expected.clone()),
+            Self::EmailDomainNotAllowed { domains, .. } => Some(domains.join(", ")),
+            Self::ResponseTooLarge { limit } => Some(format!("at most {limit}")),
+            Self::AssertionExpired { until, .. } => Some(format!("before {until}")),
+            Self::AssertionNotYetValid { from, .. } => Some(format!("{from} or later")),
+            _ => None,
+        }
+    }
+
+    /// What came instead.
+    pub fn received(&self) -> Option<String> {
+        match self {
+            Self::DestinationMismatch { found, .. }
+            | Self::InResponseToMismatch { found, .. }
+            | Self::IssuerMismatch { found, .. }
+            | Self::CertificateUnknown { found, .. }
+            | Self::RecipientMismatch { found, .. }
+            | Self::TenantMismatch { found, .. } => Some(found.clone()),
+            Self::AudienceMismatch { found, .. } => Some(found.join(", ")),
+            Self::IdpStatus { status, message } => Some(format!("{status}: {message}")),
+            Self::IdpError { error, description } => Some(format!("{error}: {description}")),
+            Self::EmailDomainNotAllowed { email, .. } => Some(email.clone()),
+            Self::SignatureAlgorithmForbidden { algorithm }
+            | Self::EncryptionAlgorithmForbidden { algorithm } => Some(algorithm.clone()),
+            Self::CertificateExpired { until } => Some(format!("valid until {until}")),
+            Self::AssertionReplayed { id } => Some(id.clone()),
+            Self::AssertionExpired { now, .. } | Self::AssertionNotYetValid { now, .. } => {
+                Some(now.clone())
+            }
+            Self::ResponseMalformed { reason }
+            | Self::ResponseMissing { reason }
+            | Self::SignatureMissing { reason }
+            | Self::SignatureInvalid { reason }
+            | Self::AssertionAmbiguous { reason }
+            | Self::SubjectConfirmationInvalid { reason }
+            | Self::TokenExchangeFailed { reason }
+            | Self::DiscoveryInvalid { reason }
+            | Self::TokenInvalid { reason } => Some(reason.clone()),
+            Self::IdpUnreachable { url, reason, .. } => Some(format!("{url}: {reason}")),
+            _ => None,
+        }
+    }
+}
