@@ -57,7 +57,10 @@ pub enum ConnectorError {
     AssertionReplayed { id: String },
     // audience, recipient
     #[error("the assertion is meant for {found:?}, not for {expected}")]
-    AudienceMismatch { expected: String, found: Vec<String> },
+    AudienceMismatch {
+        expected: String,
+        found: Vec<String>,
+    },
     #[error("the subject confirmation names {found}, not {expected}")]
     RecipientMismatch { expected: String, found: String },
     #[error("no usable bearer subject confirmation: {reason}")]
@@ -74,7 +77,11 @@ pub enum ConnectorError {
     IdpError { error: String, description: String },
     // OIDC token exchange and discovery
     #[error("{url} did not answer: {reason}")]
-    IdpUnreachable { at: CheckName, url: String, reason: String },
+    IdpUnreachable {
+        at: CheckName,
+        url: String,
+        reason: String,
+    },
     #[error("the token endpoint refused the code: {reason}")]
     TokenExchangeFailed { reason: String },
     #[error("the provider's metadata is not usable: {reason}")]
@@ -106,6 +113,52 @@ pub enum ConnectorError {
 }
 
 impl ConnectorError {
+    /// All codes, in the order of CONTRACT section 8.
+    pub const CODES: [&str; 42] = [
+        "response_malformed",
+        "response_too_large",
+        "dtd_forbidden",
+        "response_missing",
+        "idp_status",
+        "destination_mismatch",
+        "in_response_to_mismatch",
+        "idp_initiated_forbidden",
+        "login_expired",
+        "issuer_mismatch",
+        "signature_missing",
+        "signature_invalid",
+        "signature_algorithm_forbidden",
+        "certificate_unknown",
+        "certificate_expired",
+        "decryption_failed",
+        "encryption_required",
+        "encryption_algorithm_forbidden",
+        "assertion_missing",
+        "assertion_ambiguous",
+        "assertion_replayed",
+        "audience_mismatch",
+        "recipient_mismatch",
+        "subject_confirmation_invalid",
+        "assertion_expired",
+        "assertion_not_yet_valid",
+        "state_mismatch",
+        "idp_error",
+        "idp_unreachable",
+        "token_exchange_failed",
+        "discovery_invalid",
+        "token_invalid",
+        "nonce_mismatch",
+        "tenant_mismatch",
+        "connection_inactive",
+        "browser_mismatch",
+        "subject_missing",
+        "subject_transient",
+        "email_missing",
+        "email_domain_not_allowed",
+        "user_deactivated",
+        "user_not_provisioned",
+    ];
+
     /// The stable code: what `Tenon-Error`, the trace and `login.failed` carry.
     pub fn code(&self) -> &'static str {
         match self {
@@ -261,5 +314,29 @@ impl ConnectorError {
             Self::IdpUnreachable { url, reason, .. } => Some(format!("{url}: {reason}")),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_lists_exactly_what_code_returns() {
+        // A match can't be walked, so the test reads it in this file's own text.
+        let source = include_str!("error.rs");
+        let body = source
+            .split("pub fn code(")
+            .nth(1)
+            .unwrap()
+            .split("/// The check")
+            .next()
+            .unwrap();
+        let returned: Vec<&str> = body
+            .split("=> \"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        assert_eq!(returned, ConnectorError::CODES);
     }
 }

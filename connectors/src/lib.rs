@@ -66,7 +66,10 @@ pub enum Begin {
     /// 302/303 to this URL.
     Redirect { url: String },
     /// A page that submits these fields by POST to this URL (SAML Bindings 3.5).
-    PostForm { url: String, fields: Vec<(String, String)> },
+    PostForm {
+        url: String,
+        fields: Vec<(String, String)>,
+    },
 }
 
 /// What the IdP sent back through the browser. Untrusted.

@@ -1,1 +1,342 @@
+//! From an IdP's attributes or claims to the fields of a person.
+//!
+//! Each field reads the names the customer chose, else the provider file's and then the usual ones. The
+//! first name that is present with a value wins; an empty value counts as absent, because IdPs send
+//! `<AttributeValue/>` for whatever their directory lacks.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::provider::Provider;
+use crate::settings::AttributeMapping;
+
+/// What the mapping found. Values are trimmed of XML white space and never empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapped {
+    /// Only where the customer or the provider file names an attribute for it: NameID and `sub` are
+    /// the connectors' own business.
+    pub id: Option<String>,
+    pub email: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub display_name: Option<String>,
+    /// In the IdP's order, each once.
+    pub groups: Vec<String>,
+    pub external_id: Option<String>,
+    /// One value is a string, several are an array of strings.
+    pub custom: BTreeMap<String, Value>,
+}
+
+impl Mapped {
+    /// The display name, or else first and last name together.
+    pub fn name(&self) -> Option<String> {
+        self.display_name.clone().or_else(|| {
+            let parts = [self.first_name.as_deref(), self.last_name.as_deref()];
+            let joined = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            (!joined.is_empty()).then_some(joined)
+        })
+    }
+}
+
+/// Reads the fields out of `attributes`: the IdP's name → its values, those of several elements of one name
+/// together and in order. Names match exactly, or else ignoring ASCII case: consoles let people type
+/// `FirstName`, and LDAP names know no case.
+pub fn apply(
+    mapping: &AttributeMapping,
+    provider: &Provider,
+    attributes: &BTreeMap<String, Vec<String>>,
+) -> Mapped {
+    let claims = &provider.claims;
+    let values = |chosen: &[String], theirs: &[String], usual: &[&str]| -> Vec<String> {
+        if !chosen.is_empty() {
+            return first_present(chosen.iter().map(String::as_str), attributes);
+        }
+        let names = theirs
+            .iter()
+            .map(String::as_str)
+            .chain(usual.iter().copied());
+        first_present(names, attributes)
+    };
+    let one = |chosen: &[String], theirs: &[String], usual: &[&str]| {
+        values(chosen, theirs, usual).into_iter().next()
+    };
+    Mapped {
+        id: one(&mapping.id, &claims.id, &[]),
+        email: one(&mapping.email, &claims.email, EMAIL),
+        first_name: one(&mapping.first_name, &claims.first_name, FIRST_NAME),
+        last_name: one(&mapping.last_name, &claims.last_name, LAST_NAME),
+        display_name: one(&mapping.display_name, &claims.display_name, DISPLAY_NAME),
+        groups: groups(
+            values(&mapping.groups, &claims.groups, GROUPS),
+            provider.groups_separator.as_deref(),
+        ),
+        external_id: one(&mapping.external_id, &claims.external_id, EXTERNAL_ID),
+        custom: mapping
+            .custom
+            .iter()
+            .filter_map(|(name, theirs)| Some((name.clone(), custom(values(theirs, &[], &[]))?)))
+            .collect(),
+    }
+}
+
+/// The values of the first name that has any. All names are tried exactly before any is tried
+/// ignoring case, so that a stray `EMAIL` never wins over the `email` that was meant.
+fn first_present<'n>(
+    names: impl Iterator<Item = &'n str> + Clone,
+    attributes: &BTreeMap<String, Vec<String>>,
+) -> Vec<String> {
+    let exact = names.clone().filter_map(|name| attributes.get(name));
+    let folded = names.flat_map(|name| {
+        attributes
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
+    });
+    exact
+        .chain(folded)
+        .map(|values| present(values))
+        .find(|v| !v.is_empty())
+        .unwrap_or_default()
+}
+
+/// Trims white space as XML defines it, and nothing else: a no-break space inside an address must stay
+/// visible to the checks that follow (SAML.md section 1, Unicode and odd addresses).
+fn present(values: &[String]) -> Vec<String> {
+    values
+        .iter()
+        .map(|value| value.trim_matches([' ', '\t', '\r', '\n']))
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn groups(values: Vec<String>, separator: Option<&str>) -> Vec<String> {
+    let split = match separator {
+        Some(separator) => values
+            .iter()
+            .flat_map(|value| value.split(separator))
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+        None => values,
+    };
+    let mut seen = std::collections::HashSet::new();
+    present(&split)
+        .into_iter()
+        .filter(|group| seen.insert(group.clone()))
+        .collect()
+}
+
+fn custom(mut values: Vec<String>) -> Option<Value> {
+    match values.len() {
+        0 => None,
+        1 => values.pop().map(Value::String),
+        _ => Some(values.into()),
+    }
+}
+
+// OIDC Core 5.1, then what consoles suggest, LDAP names, Microsoft's claim URIs, OIDs (X.520, RFC 4524,
+// eduPerson) and Shibboleth 1 names. A user principal name is no email address and stays out.
+const EMAIL: &[&str] = &[
+    "email",
+    "mail",
+    "emailAddress",
+    "email_address",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
+    "http://schemas.xmlsoap.org/claims/EmailAddress",
+    "urn:oid:0.9.2342.19200300.100.1.3",
+    "urn:oid:1.2.840.113549.1.9.1",
+    "urn:mace:dir:attribute-def:mail",
+    "User.email",
+    "E-Mail Address",
+    "e-mail",
+    "user_email",
+];
+const FIRST_NAME: &[&str] = &[
+    "given_name",
+    "givenName",
+    "firstName",
+    "first_name",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname",
+    "urn:oid:2.5.4.42",
+    "urn:mace:dir:attribute-def:givenName",
+    "User.FirstName",
+    "First Name",
+    "Given Name",
+];
+const LAST_NAME: &[&str] = &[
+    "family_name",
+    "familyName",
+    "lastName",
+    "last_name",
+    "sn",
+    "surname",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname",
+    "urn:oid:2.5.4.4",
+    "urn:mace:dir:attribute-def:sn",
+    "User.LastName",
+    "Last Name",
+];
+// `…/identity/claims/name` is missing on purpose: Entra ID sends the user principal name there.
+const DISPLAY_NAME: &[&str] = &[
+    "name",
+    "displayName",
+    "display_name",
+    "fullName",
+    "full_name",
+    "http://schemas.microsoft.com/identity/claims/displayname",
+    "urn:oid:2.16.840.1.113730.3.1.241",
+    "urn:mace:dir:attribute-def:displayName",
+    "cn",
+    "urn:oid:2.5.4.3",
+    "urn:mace:dir:attribute-def:cn",
+    "Display Name",
+    "Full Name",
+];
+const GROUPS: &[&str] = &[
+    "groups",
+    "group",
+    "memberOf",
+    "member_of",
+    "isMemberOf",
+    "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups",
+    "http://schemas.xmlsoap.org/claims/Group",
+    "urn:oid:1.3.6.1.4.1.5923.1.5.1.1",
+    "urn:oid:1.2.840.113556.1.2.102",
+    "urn:mace:dir:attribute-def:isMemberOf",
+];
+const EXTERNAL_ID: &[&str] = &["external_id", "externalId"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider;
+
+    fn attributes(pairs: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+        pairs
+            .iter()
+            .map(|(name, values)| {
+                (
+                    (*name).to_owned(),
+                    values.iter().map(|&v| v.to_owned()).collect(),
+                )
+            })
+            .collect()
+    }
+
+    fn usual(pairs: &[(&str, &[&str])]) -> Mapped {
+        apply(
+            &AttributeMapping::default(),
+            provider::find(None),
+            &attributes(pairs),
+        )
+    }
+
+    #[test]
+    fn the_usual_names_of_each_world_are_found() {
+        let worlds: [[(&str, &[&str]); 4]; 4] = [
+            [
+                ("email", &["ada@acme.example"]),
+                ("given_name", &["Ada"]),
+                ("family_name", &["Byron"]),
+                ("groups", &["Staff"]),
+            ],
+            [
+                ("Email", &["ada@acme.example"]),
+                ("FirstName", &["Ada"]),
+                ("LastName", &["Byron"]),
+                ("memberOf", &["Staff"]),
+            ],
+            [
+                (EMAIL[4], &["ada@acme.example"]),
+                (FIRST_NAME[4], &["Ada"]),
+                (LAST_NAME[6], &["Byron"]),
+                ("http://schemas.xmlsoap.org/claims/Group", &["Staff"]),
+            ],
+            [
+                ("urn:oid:0.9.2342.19200300.100.1.3", &["ada@acme.example"]),
+                ("urn:oid:2.5.4.42", &["Ada"]),
+                ("urn:oid:2.5.4.4", &["Byron"]),
+                ("urn:oid:1.3.6.1.4.1.5923.1.5.1.1", &["Staff"]),
+            ],
+        ];
+        for world in worlds {
+            let mapped = usual(&world);
+            assert_eq!(
+                mapped.email.as_deref(),
+                Some("ada@acme.example"),
+                "{world:?}"
+            );
+            assert_eq!(mapped.name().as_deref(), Some("Ada Byron"), "{world:?}");
+            assert_eq!(mapped.groups, ["Staff"], "{world:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_absent_and_only_xml_space_is_trimmed() {
+        let mapped = usual(&[
+            ("email", &["", " \r\n"]),
+            ("mail", &["\t ada@acme.example\u{a0}\n"]),
+        ]);
+        assert_eq!(mapped.email.as_deref(), Some("ada@acme.example\u{a0}"));
+    }
+
+    #[test]
+    fn the_exact_spelling_wins_over_another_case_of_an_earlier_name() {
+        let mapped = usual(&[
+            ("EMAIL", &["wrong@acme.example"]),
+            ("mail", &["right@acme.example"]),
+        ]);
+        assert_eq!(mapped.email.as_deref(), Some("right@acme.example"));
+    }
+
+    #[test]
+    fn chosen_names_replace_the_usual_ones() {
+        let mapping = AttributeMapping {
+            id: vec!["uid".into()],
+            email: vec!["workMail".into()],
+            custom: BTreeMap::from([
+                ("cost_center".to_owned(), vec!["cc".to_owned()]),
+                ("offices".to_owned(), vec!["office".to_owned()]),
+                ("badge".to_owned(), vec!["badge".to_owned()]),
+            ]),
+            ..AttributeMapping::default()
+        };
+        let sent = attributes(&[
+            ("uid", &["u-1"]),
+            ("email", &["ada@acme.example"]),
+            ("cc", &["42"]),
+            ("office", &["Turin", "London"]),
+        ]);
+        let mapped = apply(&mapping, provider::find(None), &sent);
+        assert_eq!((mapped.id.as_deref(), mapped.email), (Some("u-1"), None));
+        let expected = serde_json::json!({"cost_center": "42", "offices": ["Turin", "London"]});
+        assert_eq!(serde_json::to_value(mapped.custom).unwrap(), expected);
+    }
+
+    #[test]
+    fn groups_keep_their_order_and_come_once() {
+        let mapped = usual(&[("groups", &["B", " A ", "B", ""]), ("memberOf", &["C"])]);
+        assert_eq!(mapped.groups, ["B", "A"]);
+    }
+
+    #[test]
+    fn onelogin_joins_group_names_with_semicolons() {
+        let sent = attributes(&[("memberOf", &["Staff;Board; "])]);
+        let onelogin = provider::find(Some("onelogin"));
+        assert_eq!(
+            apply(&AttributeMapping::default(), onelogin, &sent).groups,
+            ["Staff", "Board"]
+        );
+        assert_eq!(
+            usual(&[("memberOf", &["Staff;Board"])]).groups,
+            ["Staff;Board"]
+        );
+    }
+
+    #[test]
+    fn a_user_principal_name_is_no_email_address() {
+        let upn = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name";
+        assert_eq!(usual(&[(upn, &["ada@acme.example"])]), Mapped::default());
+    }
+}

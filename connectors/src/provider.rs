@@ -1,6 +1,183 @@
-//! Provider files (`providers/<idp>.toml`): names, claims and fix texts per IdP. Data, never code.
+//! Provider files (`providers/<idp>.toml`): names, claims and fix texts per IdP. Data, never code; a
+//! file may rename or reshape, it can't relax a check.
 
-/// The fix text for a code, from the provider's file or the generic one.
-pub fn fix(_provider: Option<&str>, _code: &str) -> String {
-    String::new()
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use rust_embed::RustEmbed;
+use serde::Deserialize;
+
+use crate::settings::AttributeMapping;
+use crate::trace::Protocol;
+
+/// One identity provider as its file describes it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// The name of the file, and of `provider` in the API.
+    pub id: String,
+    /// As its vendor writes it.
+    pub name: String,
+    /// Other names that people know it by.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    pub protocols: Vec<Protocol>,
+    /// Names tried before the usual ones ([`crate::mapping`]).
+    #[serde(default)]
+    pub claims: AttributeMapping,
+    /// Splits one group value into several, where the provider joins them.
+    #[serde(default)]
+    pub groups_separator: Option<String>,
+    /// Fix texts by code, for both protocols.
+    #[serde(default)]
+    fix: BTreeMap<String, String>,
+    #[serde(default)]
+    saml: SamlNotes,
+    #[serde(default)]
+    pub oidc: OidcNotes,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SamlNotes {
+    /// Fix texts that hold for SAML only, by code.
+    fix: BTreeMap<String, String>,
+}
+
+/// What an OIDC provider does in its own way.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OidcNotes {
+    /// The claim that identifies a person instead of `sub`: Entra ID's `sub` differs per application, its
+    /// `oid` is the directory's own id.
+    pub subject_claim: Option<String>,
+    /// The claim that must equal the connection's `tenant`.
+    pub tenant_claim: Option<String>,
+    /// The authorization parameter that takes the domain of the login hint.
+    pub domain_parameter: Option<String>,
+    /// Stands in the published issuer where the tenant belongs.
+    pub issuer_placeholder: Option<String>,
+    /// Fix texts that hold for OIDC only, by code.
+    fix: BTreeMap<String, String>,
+}
+
+#[derive(RustEmbed)]
+#[folder = "providers"]
+struct Files;
+
+/// A file that does not parse is left out: the test below reads each and fails on it.
+static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
+    let parse = |path: std::borrow::Cow<'static, str>| {
+        let file = Files::get(&path)?;
+        toml::from_str::<Provider>(std::str::from_utf8(&file.data).ok()?).ok()
+    };
+    let mut providers: Vec<Provider> = Files::iter().filter_map(parse).collect();
+    providers.sort_by_key(|provider| (provider.id == GENERIC, provider.name.to_lowercase()));
+    providers
+});
+
+const GENERIC: &str = "generic";
+
+static EMPTY: LazyLock<Provider> = LazyLock::new(Provider::default);
+
+/// The provider of this id or alias, whatever the case; without one, or for a stranger, `generic`.
+pub fn find(id: Option<&str>) -> &'static Provider {
+    let named = |wanted: &str| {
+        let is = |name: &String| name.eq_ignore_ascii_case(wanted);
+        PROVIDERS
+            .iter()
+            .find(|p| is(&p.id) || p.aliases.iter().any(is))
+    };
+    id.and_then(named)
+        .or_else(|| named(GENERIC))
+        .unwrap_or(&EMPTY)
+}
+
+/// All providers by name; `generic` comes last.
+pub fn all() -> &'static [Provider] {
+    &PROVIDERS
+}
+
+/// What to do about a code, in plain words: the provider's own text, or else the generic one. Empty for
+/// a code that is none.
+pub fn fix(provider: Option<&str>, protocol: Protocol, code: &str) -> String {
+    let text = |provider: &'static Provider| {
+        let own = match protocol {
+            Protocol::Saml => &provider.saml.fix,
+            Protocol::Oidc => &provider.oidc.fix,
+        };
+        own.get(code).or_else(|| provider.fix.get(code))
+    };
+    text(find(provider))
+        .or_else(|| text(find(None)))
+        .cloned()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ConnectorError;
+
+    #[test]
+    fn every_file_parses_and_carries_its_own_id() {
+        for path in Files::iter() {
+            let file = Files::get(&path).unwrap();
+            let provider: Provider =
+                toml::from_str(std::str::from_utf8(&file.data).unwrap()).expect(&path);
+            assert_eq!(path, format!("{}.toml", provider.id));
+            assert!(
+                !provider.name.is_empty() && !provider.protocols.is_empty(),
+                "{path}"
+            );
+        }
+        assert_eq!(all().len(), Files::iter().count());
+        assert_eq!(all().last().unwrap().id, GENERIC);
+    }
+
+    #[test]
+    fn generic_says_what_to_do_about_every_code() {
+        for code in ConnectorError::CODES {
+            for protocol in [Protocol::Saml, Protocol::Oidc] {
+                assert!(fix(None, protocol, code).len() > 30, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_fix_text_belongs_to_a_code() {
+        for provider in all() {
+            let tables = [&provider.fix, &provider.saml.fix, &provider.oidc.fix];
+            for code in tables.iter().flat_map(|table| table.keys()) {
+                let known = ConnectorError::CODES.contains(&code.as_str());
+                assert!(
+                    known || WARNINGS.contains(&code.as_str()),
+                    "{}: {code}",
+                    provider.id
+                );
+            }
+        }
+    }
+
+    /// Codes of warnings, which end no login and so are no [`ConnectorError`].
+    const WARNINGS: [&str; 1] = ["groups_truncated"];
+
+    #[test]
+    fn a_fix_comes_from_the_provider_then_from_generic() {
+        let okta = fix(Some("okta"), Protocol::Saml, "recipient_mismatch");
+        assert!(
+            okta.contains("Use this for Recipient URL and Destination URL"),
+            "{okta}"
+        );
+        let own = fix(None, Protocol::Oidc, "state_mismatch");
+        assert_eq!(fix(Some("okta"), Protocol::Oidc, "state_mismatch"), own);
+        assert_eq!(fix(Some("stranger"), Protocol::Oidc, "state_mismatch"), own);
+    }
+
+    #[test]
+    fn a_provider_is_known_by_its_aliases() {
+        assert_eq!(find(Some("Azure AD")).id, "entra");
+        assert_eq!(find(Some("OKTA")).id, "okta");
+        assert_eq!(find(Some("nobody")).id, GENERIC);
+    }
 }

@@ -111,20 +111,36 @@ impl CheckName {
     pub fn why(self) -> &'static str {
         match self {
             Self::Connection => "A connection that is turned off signs nobody in.",
-            Self::Response => "Anything but one strict XML document can be read in two ways, and attackers use that.",
+            Self::Response => {
+                "Anything but one strict XML document can be read in two ways, and attackers use that."
+            }
             Self::Status => "Without success there is no identity to read.",
             Self::Destination => "A response captured at another service must not work here.",
-            Self::InResponseTo => "A response that nobody asked for can sign a person into someone else's account.",
-            Self::Issuer => "Each organization trusts exactly one identity provider per connection.",
+            Self::InResponseTo => {
+                "A response that nobody asked for can sign a person into someone else's account."
+            }
+            Self::Issuer => {
+                "Each organization trusts exactly one identity provider per connection."
+            }
             Self::Signature => "Only what a saved certificate signed can be believed.",
             Self::Encryption => "An assertion that we cannot open says nothing.",
-            Self::Assertion => "A second or repeated assertion is how stolen sign-ins are replayed.",
+            Self::Assertion => {
+                "A second or repeated assertion is how stolen sign-ins are replayed."
+            }
             Self::Audience => "An assertion made for another service must not open a session here.",
             Self::Recipient => "The bearer of an assertion may use it at one address only.",
-            Self::Time => "An old assertion may have been stolen, a future one points to a wrong clock.",
-            Self::Callback => "A callback that nobody asked for can sign a person into someone else's account.",
-            Self::Discovery => "Keys and endpoints come from this document, so its issuer must be the saved one.",
-            Self::TokenExchange => "The code is worth nothing until the provider confirms it to us directly.",
+            Self::Time => {
+                "An old assertion may have been stolen, a future one points to a wrong clock."
+            }
+            Self::Callback => {
+                "A callback that nobody asked for can sign a person into someone else's account."
+            }
+            Self::Discovery => {
+                "Keys and endpoints come from this document, so its issuer must be the saved one."
+            }
+            Self::TokenExchange => {
+                "The code is worth nothing until the provider confirms it to us directly."
+            }
             Self::IdToken => "The ID token is the provider's signed word on who signed in.",
             Self::Subject => "An identifier that changes would make a new user at each sign-in.",
             Self::Email => "An organization speaks only for its own verified domains.",
@@ -203,7 +219,14 @@ impl Trace {
     }
 
     /// A warning: the login goes on, the admin should look.
-    pub fn warn(&mut self, check: CheckName, code: &str, expected: &str, received: &str, fix: &str) {
+    pub fn warn(
+        &mut self,
+        check: CheckName,
+        code: &str,
+        expected: &str,
+        received: &str,
+        fix: &str,
+    ) {
         if let Some(entry) = self.entry(check) {
             entry.status = CheckStatus::Warning;
             entry.code = Some(code.to_owned());
@@ -216,7 +239,7 @@ impl Trace {
     /// The failed check that ends the login. `provider` chooses the fix text ([`crate::provider`]).
     pub fn fail(&mut self, error: &ConnectorError, provider: Option<&str>) {
         let code = error.code();
-        let fix = crate::provider::fix(provider, code);
+        let fix = crate::provider::fix(provider, self.protocol, code);
         if let Some(entry) = self.entry(error.check(self.protocol)) {
             entry.status = CheckStatus::Failed;
             entry.code = Some(code.to_owned());
@@ -228,7 +251,9 @@ impl Trace {
 
     /// The first failed check.
     pub fn failure(&self) -> Option<&Check> {
-        self.checks.iter().find(|check| check.status == CheckStatus::Failed)
+        self.checks
+            .iter()
+            .find(|check| check.status == CheckStatus::Failed)
     }
 
     fn entry(&mut self, check: CheckName) -> Option<&mut Check> {
