@@ -1,20 +1,42 @@
 //! SAML 2.0 service provider.
+use crate::{
+    Begin, BeginLogin, Callback, Completion, ConnectorError, Expected, SamlSettings,
+    SettingsProblem, SpEndpoints, SpKeys,
+};
 use chrono::{DateTime, Utc};
-use crate::{Begin, BeginLogin, Callback, Completion, ConnectorError, Expected, SamlSettings, SettingsProblem, SpEndpoints, SpKeys};
 
 pub struct SamlConnector {}
 
 impl SamlConnector {
-    pub fn open(_settings: &SamlSettings, _sp: &SpEndpoints, _keys: &SpKeys) -> Result<Self, Vec<SettingsProblem>> { unimplemented!() }
-    pub fn begin(&self, _login: &BeginLogin) -> Result<Begin, ConnectorError> { unimplemented!() }
-    pub fn complete(&self, _callback: Callback, _expected: Option<&Expected>, _now: DateTime<Utc>) -> Completion { unimplemented!() }
+    pub fn open(
+        _settings: &SamlSettings,
+        _sp: &SpEndpoints,
+        _keys: &SpKeys,
+    ) -> Result<Self, Vec<SettingsProblem>> {
+        unimplemented!()
+    }
+    pub fn begin(&self, _login: &BeginLogin) -> Result<Begin, ConnectorError> {
+        unimplemented!()
+    }
+    pub fn complete(
+        &self,
+        _callback: Callback,
+        _expected: Option<&Expected>,
+        _now: DateTime<Utc>,
+    ) -> Completion {
+        unimplemented!()
+    }
     /// SP metadata (SAML Metadata 2.4.4) as XML text.
-    pub fn sp_metadata(&self) -> String { unimplemented!() }
+    pub fn sp_metadata(&self) -> String {
+        unimplemented!()
+    }
 }
 
 /// `InResponseTo` of a response, read without trust, only to find the pending login it may answer.
 /// `None` when absent or when the message cannot be read (complete() then says why).
-pub fn peek_in_response_to(_saml_response: &str) -> Option<String> { unimplemented!() }
+pub fn peek_in_response_to(_saml_response: &str) -> Option<String> {
+    unimplemented!()
+}
 
 /// What an IdP's metadata says about one IdP (SAML Metadata 2.4.3).
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -31,4 +53,6 @@ pub struct IdpMetadata {
 
 /// All IdPs of a metadata document (one for `EntityDescriptor`, several for `EntitiesDescriptor`).
 /// Errors say in plain words what was pasted instead.
-pub fn parse_idp_metadata(_xml: &str) -> Result<Vec<IdpMetadata>, SettingsProblem> { unimplemented!() }
+pub fn parse_idp_metadata(_xml: &str) -> Result<Vec<IdpMetadata>, SettingsProblem> {
+    unimplemented!()
+}
