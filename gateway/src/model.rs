@@ -1,1 +1,34 @@
-//! model
+//! Plain structs and state enums, one file per aggregate. What a struct here looks like in JSON is what
+//! the management API answers and what events carry: there is one shape, CONTRACT's.
+
+mod api_key;
+mod application;
+mod connection;
+mod directory;
+mod domain;
+mod event;
+mod group;
+mod login;
+mod organization;
+mod role;
+mod session;
+mod signing_key;
+mod timestamp;
+mod user;
+mod webhook;
+
+pub use api_key::{ApiKey, ApiScope};
+pub use application::{Application, ApplicationType};
+pub use connection::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy};
+pub use directory::{Directory, DirectoryState, DirectoryToken};
+pub use domain::{Domain, DomainState, TxtRecord};
+pub use event::{Actor, ActorKind, Cause, EventType, IdentityEvent, Member};
+pub use group::Group;
+pub use login::{Login, LoginOutcome, LoginState};
+pub use organization::{Organization, OrganizationDomain, RolePolicy};
+pub use role::{Role, RoleMapping, RoleSource, UserRole};
+pub use session::{Session, SessionClaims, SessionState};
+pub use signing_key::{SigningAlgorithm, SigningKeyState};
+pub use timestamp::Timestamp;
+pub use user::{Email, GroupRef, Profile, User, UserChange, UserSource};
+pub use webhook::{DeliveryOutcome, DeliveryStatus, Ordering, WebhookEndpointState};

@@ -1,1 +1,55 @@
-//! store
+//! Storage: the only place that runs a query.
+//!
+//! A tenant's rows are reached through an [`OrgScope`] alone; `global.rs` holds the few queries that start
+//! without one, each with its reason. State and its events commit together: [`Tx::record`] keeps an event
+//! until [`Tx::commit`], which writes the outbox as the last statements of the transaction.
+
+pub mod columns;
+mod entity;
+mod group_commit;
+mod open;
+pub mod outbox;
+mod routing;
+pub mod scope;
+mod tx;
+
+pub use open::{OpenError, Store};
+pub use routing::RoutedConnection;
+pub use scope::{DirectoryScope, OrgScope};
+pub use tx::{Reader, Reads, Tx};
+
+/// Why a query or a commit failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database refused or did not answer: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    /// Another writer changed the row first.
+    #[error("the row changed in between")]
+    Stale,
+    #[error("the shared commit failed: {0}")]
+    Commit(String),
+    #[error("an event of {bytes} bytes is larger than {limit}")]
+    EventTooLarge { bytes: usize, limit: usize },
+    #[error("a stored document cannot be read: {0}")]
+    Document(#[from] serde_json::Error),
+}
+
+impl StoreError {
+    /// Whether a unique constraint refused the write.
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(error)
+                if matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
+        )
+    }
+
+    /// Whether a foreign key refused the write: the row pointed to is gone.
+    pub fn is_foreign_key_violation(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(error)
+                if matches!(error.sql_err(), Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_)))
+        )
+    }
+}

@@ -1,0 +1,41 @@
+//! Applications: OIDC clients of Tenon.
+
+use poem_openapi::{Enum, Object};
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde_json::Value;
+
+use super::{SigningAlgorithm, Timestamp};
+use crate::ids::ApplicationId;
+
+/// RFC 6749 2.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum, EnumIter, DeriveActiveEnum)]
+#[oai(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum ApplicationType {
+    #[default]
+    Confidential,
+    Public,
+}
+
+/// An OIDC client: the B2B application. Its id is its `client_id`.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct Application {
+    pub id: ApplicationId,
+    pub client_id: ApplicationId,
+    pub name: String,
+    #[oai(rename = "type")]
+    pub kind: ApplicationType,
+    pub redirect_uris: Vec<String>,
+    pub post_logout_redirect_uris: Vec<String>,
+    pub id_token_signing_alg: SigningAlgorithm,
+    /// Seconds, at most 300.
+    pub access_token_ttl: i64,
+    /// Seconds; also a session's longest life.
+    pub refresh_token_ttl: i64,
+    pub backchannel_logout_uri: Option<String>,
+    pub initiate_login_uri: Option<String>,
+    /// Public keys of a `private_key_jwt` client (RFC 7517).
+    pub jwks: Option<Value>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}

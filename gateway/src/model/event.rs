@@ -1,0 +1,275 @@
+//! Events: one normalized fact about an organization, as the application receives it (CONTRACT section 7).
+
+use poem_openapi::types::ToJSON;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Timestamp, UserChange};
+use crate::ids::{EventId, OrganizationId};
+
+/// All event types; the text is CONTRACT's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventType {
+    OrganizationCreated,
+    OrganizationUpdated,
+    OrganizationDeleted,
+    DomainCreated,
+    DomainVerified,
+    DomainFailed,
+    DomainDeleted,
+    ConnectionCreated,
+    ConnectionUpdated,
+    ConnectionActivated,
+    ConnectionDeactivated,
+    ConnectionDeleted,
+    DirectoryCreated,
+    DirectoryUpdated,
+    DirectoryActivated,
+    DirectoryDeleted,
+    UserCreated,
+    UserUpdated,
+    UserDeactivated,
+    UserReactivated,
+    UserDeleted,
+    UserRolesChanged,
+    GroupCreated,
+    GroupUpdated,
+    GroupDeleted,
+    GroupMemberAdded,
+    GroupMemberRemoved,
+    LoginSucceeded,
+    LoginFailed,
+    SessionCreated,
+    SessionRevoked,
+    RoleMappingUpdated,
+    WebhookEndpointDisabled,
+}
+
+impl EventType {
+    pub const ALL: [Self; 33] = [
+        Self::OrganizationCreated,
+        Self::OrganizationUpdated,
+        Self::OrganizationDeleted,
+        Self::DomainCreated,
+        Self::DomainVerified,
+        Self::DomainFailed,
+        Self::DomainDeleted,
+        Self::ConnectionCreated,
+        Self::ConnectionUpdated,
+        Self::ConnectionActivated,
+        Self::ConnectionDeactivated,
+        Self::ConnectionDeleted,
+        Self::DirectoryCreated,
+        Self::DirectoryUpdated,
+        Self::DirectoryActivated,
+        Self::DirectoryDeleted,
+        Self::UserCreated,
+        Self::UserUpdated,
+        Self::UserDeactivated,
+        Self::UserReactivated,
+        Self::UserDeleted,
+        Self::UserRolesChanged,
+        Self::GroupCreated,
+        Self::GroupUpdated,
+        Self::GroupDeleted,
+        Self::GroupMemberAdded,
+        Self::GroupMemberRemoved,
+        Self::LoginSucceeded,
+        Self::LoginFailed,
+        Self::SessionCreated,
+        Self::SessionRevoked,
+        Self::RoleMappingUpdated,
+        Self::WebhookEndpointDisabled,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrganizationCreated => "organization.created",
+            Self::OrganizationUpdated => "organization.updated",
+            Self::OrganizationDeleted => "organization.deleted",
+            Self::DomainCreated => "domain.created",
+            Self::DomainVerified => "domain.verified",
+            Self::DomainFailed => "domain.failed",
+            Self::DomainDeleted => "domain.deleted",
+            Self::ConnectionCreated => "connection.created",
+            Self::ConnectionUpdated => "connection.updated",
+            Self::ConnectionActivated => "connection.activated",
+            Self::ConnectionDeactivated => "connection.deactivated",
+            Self::ConnectionDeleted => "connection.deleted",
+            Self::DirectoryCreated => "directory.created",
+            Self::DirectoryUpdated => "directory.updated",
+            Self::DirectoryActivated => "directory.activated",
+            Self::DirectoryDeleted => "directory.deleted",
+            Self::UserCreated => "user.created",
+            Self::UserUpdated => "user.updated",
+            Self::UserDeactivated => "user.deactivated",
+            Self::UserReactivated => "user.reactivated",
+            Self::UserDeleted => "user.deleted",
+            Self::UserRolesChanged => "user.roles_changed",
+            Self::GroupCreated => "group.created",
+            Self::GroupUpdated => "group.updated",
+            Self::GroupDeleted => "group.deleted",
+            Self::GroupMemberAdded => "group.member_added",
+            Self::GroupMemberRemoved => "group.member_removed",
+            Self::LoginSucceeded => "login.succeeded",
+            Self::LoginFailed => "login.failed",
+            Self::SessionCreated => "session.created",
+            Self::SessionRevoked => "session.revoked",
+            Self::RoleMappingUpdated => "role_mapping.updated",
+            Self::WebhookEndpointDisabled => "webhook_endpoint.disabled",
+        }
+    }
+}
+
+/// Who made a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    Directory,
+    Connection,
+    ApiKey,
+    Portal,
+    Operator,
+    System,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Actor {
+    pub kind: ActorKind,
+    pub id: String,
+}
+
+/// Who made a change, and in which request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub actor: Actor,
+    pub request_id: String,
+}
+
+impl Cause {
+    pub fn new(kind: ActorKind, id: impl ToString, request_id: &str) -> Self {
+        Self { actor: Actor { kind, id: id.to_string() }, request_id: request_id.to_owned() }
+    }
+
+    /// Tenon itself: a timer, a worker.
+    pub fn system(worker: &str) -> Self {
+        Self::new(ActorKind::System, "tenon", worker)
+    }
+}
+
+/// The member of `group.member_added` and `group.member_removed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// `user` or `group`.
+    pub kind: &'static str,
+    /// `usr_…` or `grp_…`.
+    pub id: String,
+}
+
+/// A fact for the application. It gets its id, time and `sequence` when its transaction commits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdentityEvent {
+    pub event_type: EventType,
+    /// Path below the organization, as in `/directories/dir_…`; empty for the organization itself.
+    pub source: String,
+    /// The id of the thing the event is about.
+    pub subject: String,
+    /// The whole resource after the change.
+    pub object: Value,
+    /// Only the fields that changed, as they were.
+    pub previous: Option<Map<String, Value>>,
+    pub member: Option<Member>,
+}
+
+impl IdentityEvent {
+    /// An event about `object`; `source` as `/connections/conn_…` or empty.
+    pub fn new(
+        event_type: EventType,
+        source: impl Into<String>,
+        subject: impl ToString,
+        object: &impl ToJSON,
+    ) -> Self {
+        Self {
+            event_type,
+            source: source.into(),
+            subject: subject.to_string(),
+            object: object.to_json().unwrap_or_default(),
+            previous: None,
+            member: None,
+        }
+    }
+
+    pub fn with_change(mut self, change: UserChange) -> Self {
+        self.previous = Some(change.previous);
+        self
+    }
+
+    pub fn with_previous(mut self, previous: Map<String, Value>) -> Self {
+        self.previous = Some(previous);
+        self
+    }
+
+    pub fn with_member(mut self, member: Member) -> Self {
+        self.member = Some(member);
+        self
+    }
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    object: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<&'a Member>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<&'a Map<String, Value>>,
+    actor: &'a Actor,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    specversion: &'static str,
+    id: EventId,
+    #[serde(rename = "type")]
+    event_type: &'static str,
+    time: Timestamp,
+    timestamp: Timestamp,
+    source: String,
+    subject: &'a str,
+    datacontenttype: &'static str,
+    organizationid: OrganizationId,
+    sequence: i64,
+    data: Data<'a>,
+}
+
+impl IdentityEvent {
+    /// The final bytes: CloudEvents 1.0 (structured JSON) that is a valid Standard Webhooks body too.
+    pub(crate) fn render(
+        &self,
+        id: EventId,
+        organization: OrganizationId,
+        sequence: i64,
+        at: Timestamp,
+        cause: &Cause,
+    ) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&Envelope {
+            specversion: "1.0",
+            id,
+            event_type: self.event_type.as_str(),
+            time: at,
+            timestamp: at,
+            source: format!("/organizations/{organization}{}", self.source),
+            subject: &self.subject,
+            datacontenttype: "application/json",
+            organizationid: organization,
+            sequence,
+            data: Data {
+                object: &self.object,
+                member: self.member.as_ref(),
+                previous: self.previous.as_ref(),
+                actor: &cause.actor,
+                request_id: &cause.request_id,
+            },
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! Sessions: what one successful login opened.
+
+use std::collections::BTreeMap;
+
+use poem_openapi::{Enum, Object};
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Timestamp;
+use crate::ids::{ConnectionId, LoginId, OrganizationId, SessionId, UserId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, EnumIter, DeriveActiveEnum)]
+#[oai(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum SessionState {
+    Active,
+    Revoked,
+    Expired,
+}
+
+/// What one successful login opened: its tokens, until they end.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct Session {
+    pub id: SessionId,
+    pub organization_id: OrganizationId,
+    pub user_id: UserId,
+    pub connection_id: ConnectionId,
+    pub login_id: LoginId,
+    pub state: SessionState,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// What the login said that the user's record does not keep: it goes into tokens and userinfo.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionClaims {
+    pub connection_type: String,
+    pub idp_subject: String,
+    pub auth_time: i64,
+    pub acr: Option<String>,
+    pub amr: Vec<String>,
+    /// Groups claimed at login, for users without a directory.
+    pub groups: Vec<String>,
+    pub attributes: BTreeMap<String, Value>,
+    pub raw_attributes: BTreeMap<String, Value>,
+    /// SAML `SessionIndex` or upstream `sid`.
+    pub session_index: Option<String>,
+}

@@ -1,0 +1,36 @@
+//! The rows as the ORM sees them, one file per table. Private to the store: they leave it as `model` structs.
+
+pub mod api_keys;
+pub mod applications;
+pub mod authorization_codes;
+pub mod config_changes;
+pub mod config_version;
+pub mod connection_keys;
+pub mod connections;
+pub mod data_keys;
+pub mod deliveries;
+pub mod delivery_attempts;
+pub mod delivery_streams;
+pub mod deployment_secrets;
+pub mod directories;
+pub mod directory_tokens;
+pub mod directory_users;
+pub mod domains;
+pub mod event_feed;
+pub mod event_streams;
+pub mod events;
+pub mod groups;
+pub mod idempotency_keys;
+pub mod identities;
+pub mod logins;
+pub mod memberships;
+pub mod organizations;
+pub mod refresh_tokens;
+pub mod replay_ids;
+pub mod role_mappings;
+pub mod roles;
+pub mod sessions;
+pub mod signing_keys;
+pub mod user_roles;
+pub mod users;
+pub mod webhook_endpoints;

@@ -1,0 +1,36 @@
+use sea_orm::entity::prelude::*;
+use serde_json::Value;
+
+use crate::ids::{DirectoryId, DirectoryUserId, OrganizationId, UserId};
+use crate::model::Timestamp;
+use crate::store::columns::JsonText;
+use crate::store::scope::OrgOwned;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "directory_users")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: DirectoryUserId,
+    pub organization_id: OrganizationId,
+    pub directory_id: DirectoryId,
+    pub user_id: UserId,
+    pub user_name: String,
+    pub user_name_folded: String,
+    pub external_id: Option<String>,
+    pub display_name: Option<String>,
+    pub display_name_folded: Option<String>,
+    pub active: bool,
+    pub resource: JsonText<Value>,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl OrgOwned for Entity {
+    const ORGANIZATION: Column = Column::OrganizationId;
+}

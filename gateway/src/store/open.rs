@@ -1,0 +1,236 @@
+//! Opening the database: SQLite with one writer and group commit, or PostgreSQL with a pool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use migrations::Migrator;
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
+    TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use tokio::sync::Notify;
+
+use super::{OrgScope, StoreError};
+use super::group_commit::GroupCommit;
+use super::routing::{RoutedConnection, Routing};
+use super::tx::{Reader, Tx, Writer};
+use crate::clock::{Clock, Entropy};
+
+/// Readers of SQLite's write-ahead log beside the one writer.
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// The advisory lock under which one replica migrates while the others wait.
+const MIGRATION_LOCK: i64 = 0x0074_656e_6f6e;
+
+/// The database, cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    readers: DatabaseConnection,
+    writers: Writers,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    events_recorded: Notify,
+    routing: Routing,
+}
+
+enum Writers {
+    Sqlite(GroupCommit),
+    Postgres(DatabaseConnection),
+}
+
+/// Why the database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the database {url} can't be opened: {source}")]
+    Connect { url: String, source: DbErr },
+    #[error("the schema can't be brought up to date: {0}")]
+    Migrate(DbErr),
+    #[error("the database can't be read: {0}")]
+    Load(StoreError),
+    #[error("the schema is {missing} migrations behind; run `tenon migrate` or set TENON_AUTO_MIGRATE=true")]
+    Behind { missing: usize },
+}
+
+impl Store {
+    /// Opens `sqlite://…` or `postgres://…`, and migrates unless told not to.
+    ///
+    /// SQLite: write-ahead log, `synchronous=FULL`, foreign keys on, one writer. PostgreSQL: bounded
+    /// statement, lock and idle times, so that a lost network peer can't hold a row for long.
+    pub async fn open(
+        url: &str,
+        migrate: bool,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Connect { url: without_password(url), source };
+        let (writer, readers) = if url.starts_with("sqlite:") {
+            let writer = connect(url, 1, true).await.map_err(failed)?;
+            prepare(&writer, migrate).await?;
+            let readers = connect(url, SQLITE_READERS, false).await.map_err(failed)?;
+            (Writers::Sqlite(GroupCommit::new(writer)), readers)
+        } else {
+            let pool = connect(url, POSTGRES_CONNECTIONS, false).await.map_err(failed)?;
+            prepare(&pool, migrate).await?;
+            (Writers::Postgres(pool.clone()), pool)
+        };
+        let store = Self(Arc::new(Inner {
+            readers,
+            writers: writer,
+            clock,
+            entropy,
+            events_recorded: Notify::new(),
+            routing: Routing::default(),
+        }));
+        store.refresh_routing().await.map_err(OpenError::Load)?;
+        Ok(store)
+    }
+
+    /// Begins a transaction that writes. On SQLite this waits for the writer's turn.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let writer = match &self.0.writers {
+            Writers::Sqlite(group) => Writer::Sqlite(group.begin().await?),
+            Writers::Postgres(pool) => Writer::Postgres(pool.begin().await?),
+        };
+        Ok(Tx {
+            writer,
+            store: self.clone(),
+            events: std::sync::Mutex::default(),
+            config: std::sync::Mutex::default(),
+        })
+    }
+
+    /// As [`Store::begin`], for what may be lost in a power failure without harm, such as a pending login:
+    /// PostgreSQL answers before the disk did.
+    pub async fn begin_relaxed(&self) -> Result<Tx, StoreError> {
+        let tx = self.begin().await?;
+        if let Writer::Postgres(transaction) = &tx.writer {
+            transaction.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
+        }
+        Ok(tx)
+    }
+
+    /// Reads outside any transaction.
+    pub fn read(&self) -> Reader {
+        Reader(self.0.readers.clone())
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    /// Woken after each commit that recorded events on this replica.
+    pub fn events_recorded(&self) -> &Notify {
+        &self.0.events_recorded
+    }
+
+    /// The organization that verified `domain`, from memory (discovery never queries).
+    pub fn organization_of_domain(&self, domain: &str) -> Option<OrgScope> {
+        self.0.routing.organization_of(domain)
+    }
+
+    /// The organization's active connections, oldest first, from memory.
+    pub fn active_connections(&self, scope: &OrgScope) -> Vec<RoutedConnection> {
+        self.0.routing.connections(scope.organization())
+    }
+
+    /// Whether `domain` is a verified domain of the organization, or below one that includes subdomains.
+    pub fn owns_domain(&self, scope: &OrgScope, domain: &str) -> bool {
+        self.0.routing.owns(scope.organization(), domain)
+    }
+
+    /// The organization's verified domains, from memory.
+    pub fn verified_domains(&self, scope: &OrgScope) -> Vec<String> {
+        self.0.routing.domains(scope.organization())
+    }
+
+    /// Changes with every change of the organization's domains and connections: the key of whatever is
+    /// kept in memory of them.
+    pub fn config_generation(&self, scope: &OrgScope) -> i64 {
+        self.0.routing.generation(scope.organization())
+    }
+
+    /// Reads what changed in domains and connections since the last call. Called after each commit that
+    /// touched them, and every second for the changes of other replicas.
+    pub async fn refresh_routing(&self) -> Result<(), StoreError> {
+        self.0.routing.refresh(&self.read()).await
+    }
+
+    /// Whether the database answers: a write ping would wait for the disk, a read tells as much.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        Ok(self.0.readers.ping().await?)
+    }
+}
+
+async fn connect(url: &str, connections: u32, create: bool) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url.to_owned());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .create_if_missing(create)
+                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+                .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(5))
+                .statement_cache_capacity(256)
+                .pragma("cache_size", "-8000")
+                .pragma("temp_store", "memory")
+        })
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.application_name("tenon").statement_cache_capacity(256).options([
+                ("statement_timeout", "5000"),
+                ("lock_timeout", "2000"),
+                ("idle_in_transaction_session_timeout", "10000"),
+            ])
+        });
+    Database::connect(options).await
+}
+
+/// Brings the schema up to date, one replica at a time, or says how far it is behind.
+async fn prepare(connection: &DatabaseConnection, migrate: bool) -> Result<(), OpenError> {
+    if !migrate {
+        let missing = Migrator::get_pending_migrations(connection)
+            .await
+            .map_err(OpenError::Migrate)?
+            .len();
+        return if missing == 0 { Ok(()) } else { Err(OpenError::Behind { missing }) };
+    }
+    if connection.get_database_backend() == DbBackend::Postgres {
+        // Held by this transaction's session until it ends; the migrations run beside it.
+        let lock = connection.begin().await.map_err(OpenError::Migrate)?;
+        lock.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+            .await
+            .map_err(OpenError::Migrate)?;
+        let statement = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT pg_advisory_xact_lock($1)",
+            [MIGRATION_LOCK.into()],
+        );
+        lock.execute_raw(statement).await.map_err(OpenError::Migrate)?;
+        Migrator::up(connection, None).await.map_err(OpenError::Migrate)?;
+        return lock.commit().await.map_err(OpenError::Migrate);
+    }
+    Migrator::up(connection, None).await.map_err(OpenError::Migrate)
+}
+
+/// The URL as it may be shown.
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("…"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}

@@ -1,0 +1,64 @@
+//! Tenant isolation as a matter of types: a query on a tenant's table starts from an [`OrgScope`], and a
+//! scope is only made where evidence was checked (SECURITY-MODEL G1).
+
+use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, Select, UpdateMany};
+
+use crate::ids::{DirectoryId, OrganizationId};
+
+/// An entity whose rows belong to one organization.
+pub trait OrgOwned: EntityTrait {
+    const ORGANIZATION: Self::Column;
+}
+
+/// Permission to touch one organization's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OrgScope {
+    organization: OrganizationId,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where a tenant query starts")]
+impl OrgScope {
+    /// Only the store's lookups make a scope, from evidence: the owner of an id asked for by an API key, a
+    /// SCIM token, a pending login, a token of ours, a verified domain.
+    pub(super) fn from_evidence(organization: OrganizationId) -> Self {
+        Self { organization }
+    }
+
+    pub fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    pub(super) fn select<E: OrgOwned>(&self) -> Select<E> {
+        E::find().filter(E::ORGANIZATION.eq(self.organization))
+    }
+
+    pub(super) fn update<E: OrgOwned>(&self) -> UpdateMany<E> {
+        E::update_many().filter(E::ORGANIZATION.eq(self.organization))
+    }
+
+    pub(super) fn delete<E: OrgOwned>(&self) -> DeleteMany<E> {
+        E::delete_many().filter(E::ORGANIZATION.eq(self.organization))
+    }
+}
+
+/// Permission to touch one directory's rows: what a SCIM token opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DirectoryScope {
+    organization: OrgScope,
+    directory: DirectoryId,
+}
+
+impl DirectoryScope {
+    /// From a SCIM token, or from a directory found inside its organization.
+    pub(super) fn from_evidence(organization: OrgScope, directory: DirectoryId) -> Self {
+        Self { organization, directory }
+    }
+
+    pub fn organization(&self) -> &OrgScope {
+        &self.organization
+    }
+
+    pub fn directory(&self) -> DirectoryId {
+        self.directory
+    }
+}

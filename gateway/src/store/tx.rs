@@ -1,0 +1,103 @@
+//! Transactions. Dropping a [`Tx`] rolls back; only [`Tx::commit`] saves.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
+
+use super::group_commit::Turn;
+use super::{OrgScope, Store, StoreError, outbox};
+use crate::ids::OrganizationId;
+use crate::model::{Cause, IdentityEvent};
+
+/// Something that queries run on: a transaction, or the pool for a single read.
+pub trait Reads: Sync {
+    type Connection: ConnectionTrait;
+
+    fn db(&self) -> &Self::Connection;
+}
+
+/// Reads outside any transaction: each query sees what was committed before it.
+#[derive(Debug, Clone)]
+pub struct Reader(pub(super) DatabaseConnection);
+
+impl Reads for Reader {
+    type Connection = DatabaseConnection;
+
+    fn db(&self) -> &DatabaseConnection {
+        &self.0
+    }
+}
+
+pub(super) enum Writer {
+    Sqlite(Turn),
+    Postgres(DatabaseTransaction),
+}
+
+/// One transaction that writes, with the events that it will record.
+pub struct Tx {
+    pub(super) writer: Writer,
+    pub(super) store: Store,
+    pub(super) events: Mutex<Vec<(OrganizationId, IdentityEvent, Cause)>>,
+    /// Organizations whose domains or connections changed; `None` in the set stands for everything else
+    /// that is held in memory.
+    pub(super) config: Mutex<BTreeSet<Option<OrganizationId>>>,
+}
+
+impl Reads for Tx {
+    type Connection = DatabaseTransaction;
+
+    fn db(&self) -> &DatabaseTransaction {
+        match &self.writer {
+            Writer::Sqlite(turn) => turn.savepoint(),
+            Writer::Postgres(transaction) => transaction,
+        }
+    }
+}
+
+impl Tx {
+    /// Keeps an event for this transaction's commit, in order.
+    pub fn record(&self, scope: &OrgScope, event: IdentityEvent, cause: &Cause) {
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((scope.organization(), event, cause.clone()));
+    }
+
+    /// Notes that what replicas hold in memory of this organization (domains, connections) changes with
+    /// this transaction.
+    pub fn touch_config(&self, scope: &OrgScope) {
+        self.config
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(Some(scope.organization()));
+    }
+
+    /// Writes the outbox and commits. On return the change and its events are durable, and this replica's
+    /// memory shows the change.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let config = std::mem::take(&mut *self.config.lock().unwrap_or_else(PoisonError::into_inner));
+        let events = std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
+        let store = self.store.clone();
+        if !config.is_empty() {
+            outbox::note_config_changes(self.db(), &config, store.clock().now().into()).await?;
+        }
+        if !events.is_empty() {
+            outbox::write(self.db(), &store, &events).await?;
+        }
+        match self.writer {
+            Writer::Sqlite(turn) => turn.commit().await?,
+            Writer::Postgres(transaction) => transaction.commit().await?,
+        }
+        if !events.is_empty() {
+            store.events_recorded().notify_waiters();
+        }
+        if !config.is_empty() {
+            // The change is committed whatever happens here: the poll repeats a failed refresh.
+            if let Err(error) = store.refresh_routing().await {
+                tracing::warn!(%error, "the routing memory could not be refreshed");
+            }
+        }
+        Ok(())
+    }
+}
