@@ -1,16 +1,14 @@
 //! The time of day and randomness, as parts of the application that a test replaces.
 
-use std::fmt::Debug;
-
 use chrono::{DateTime, Utc};
 
 /// Tells the time. Code that decides takes `now` as an argument; only the edges ask a clock.
-pub trait Clock: Debug + Send + Sync {
+pub trait Clock: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
 }
 
 /// Fills a buffer with random bytes fit for keys.
-pub trait Entropy: Debug + Send + Sync {
+pub trait Entropy: Send + Sync {
     fn fill(&self, buffer: &mut [u8]);
 }
 
