@@ -32,7 +32,10 @@ impl dyn Entropy + '_ {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the machine"
+    )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
@@ -44,7 +47,10 @@ pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        #[expect(clippy::expect_used, reason = "without randomness no request may be answered")]
+        #[expect(
+            clippy::expect_used,
+            reason = "without randomness no request may be answered"
+        )]
         aws_lc_rs::rand::fill(buffer).expect("the system's random generator works");
     }
 }

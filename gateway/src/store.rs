@@ -12,11 +12,16 @@ pub mod outbox;
 mod routing;
 pub mod scope;
 mod tx;
+pub mod vault;
+
+#[cfg(test)]
+mod tests;
 
 pub use open::{OpenError, Store};
 pub use routing::RoutedConnection;
 pub use scope::{DirectoryScope, OrgScope};
 pub use tx::{Reader, Reads, Tx};
+pub use vault::Vault;
 
 /// Why a query or a commit failed.
 #[derive(Debug, thiserror::Error)]

@@ -148,7 +148,13 @@ pub struct Cause {
 
 impl Cause {
     pub fn new(kind: ActorKind, id: impl ToString, request_id: &str) -> Self {
-        Self { actor: Actor { kind, id: id.to_string() }, request_id: request_id.to_owned() }
+        Self {
+            actor: Actor {
+                kind,
+                id: id.to_string(),
+            },
+            request_id: request_id.to_owned(),
+        }
     }
 
     /// Tenon itself: a timer, a worker.

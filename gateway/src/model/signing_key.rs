@@ -6,7 +6,18 @@ use serde::{Deserialize, Serialize};
 
 /// JWS algorithms of our tokens (RFC 7518 3.1, RFC 8037).
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Enum, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Default,
+    Enum,
+    EnumIter,
+    DeriveActiveEnum,
+    Serialize,
+    Deserialize,
 )]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum SigningAlgorithm {

@@ -44,7 +44,9 @@ impl TryGetable for Timestamp {
 impl ValueType for Timestamp {
     fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
         let millis = <i64 as ValueType>::try_from(value)?;
-        DateTime::from_timestamp_millis(millis).map(Self).ok_or(ValueTypeErr)
+        DateTime::from_timestamp_millis(millis)
+            .map(Self)
+            .ok_or(ValueTypeErr)
     }
 
     fn type_name() -> String {
@@ -108,9 +110,11 @@ impl Type for Timestamp {
 
 impl ParseFromParameter for Timestamp {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        DateTime::parse_from_rfc3339(value).map(|instant| Self(instant.to_utc())).map_err(|_| {
-            ParseError::custom("not an RFC 3339 time such as 2026-11-22T09:30:00.123Z")
-        })
+        DateTime::parse_from_rfc3339(value)
+            .map(|instant| Self(instant.to_utc()))
+            .map_err(|_| {
+                ParseError::custom("not an RFC 3339 time such as 2026-11-22T09:30:00.123Z")
+            })
     }
 }
 
@@ -119,7 +123,9 @@ impl ParseFromJSON for Timestamp {
         match value {
             Some(serde_json::Value::String(text)) => Self::parse_from_parameter(&text)
                 .map_err(|error| ParseError::custom(error.into_message())),
-            _ => Err(ParseError::custom("not an RFC 3339 time such as 2026-11-22T09:30:00.123Z")),
+            _ => Err(ParseError::custom(
+                "not an RFC 3339 time such as 2026-11-22T09:30:00.123Z",
+            )),
         }
     }
 }

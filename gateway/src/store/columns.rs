@@ -10,7 +10,10 @@ pub struct JsonText<T>(pub T);
 
 impl<T: Serialize> From<JsonText<T>> for Value {
     fn from(document: JsonText<T>) -> Self {
-        #[expect(clippy::expect_used, reason = "plain data with string keys always serializes")]
+        #[expect(
+            clippy::expect_used,
+            reason = "plain data with string keys always serializes"
+        )]
         let text = serde_json::to_string(&document.0).expect("plain data serializes");
         text.into()
     }
@@ -28,7 +31,9 @@ impl<T: DeserializeOwned> TryGetable for JsonText<T> {
 impl<T: DeserializeOwned> ValueType for JsonText<T> {
     fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
         let text = <String as ValueType>::try_from(value)?;
-        serde_json::from_str(&text).map(Self).map_err(|_| ValueTypeErr)
+        serde_json::from_str(&text)
+            .map(Self)
+            .map_err(|_| ValueTypeErr)
     }
 
     fn type_name() -> String {

@@ -42,7 +42,11 @@ impl GroupCommit {
         let group = Arc::new(Mutex::new(Group::default()));
         let committer = Arc::new(Notify::new());
         tokio::spawn(commit_groups(Arc::clone(&group), Arc::clone(&committer)));
-        Self { connection, group, committer }
+        Self {
+            connection,
+            group,
+            committer,
+        }
     }
 
     pub(super) async fn begin(&self) -> Result<Turn, StoreError> {
@@ -54,8 +58,11 @@ impl GroupCommit {
             };
             group.outer = Some(self.connection.begin_with_options(options).await?);
         }
-        let mut turn =
-            Turn { savepoint: None, group: None, committer: Arc::clone(&self.committer) };
+        let mut turn = Turn {
+            savepoint: None,
+            group: None,
+            committer: Arc::clone(&self.committer),
+        };
         if let Some(outer) = &group.outer {
             turn.savepoint = Some(outer.begin().await?);
         }
@@ -66,8 +73,13 @@ impl GroupCommit {
 
 impl Turn {
     pub(super) fn savepoint(&self) -> &DatabaseTransaction {
-        #[expect(clippy::expect_used, reason = "taken only by `commit`, which consumes the turn")]
-        self.savepoint.as_ref().expect("an open turn has its savepoint")
+        #[expect(
+            clippy::expect_used,
+            reason = "taken only by `commit`, which consumes the turn"
+        )]
+        self.savepoint
+            .as_ref()
+            .expect("an open turn has its savepoint")
     }
 
     /// Returns when the shared COMMIT did: what this writer changed is durable.
@@ -100,7 +112,9 @@ async fn commit_groups(group: Arc<Mutex<Group>>, committer: Arc<Notify>) {
     loop {
         committer.notified().await;
         let mut group = group.lock().await;
-        let Some(outer) = group.outer.take() else { continue };
+        let Some(outer) = group.outer.take() else {
+            continue;
+        };
         let result = outer.commit().await.map_err(|error| error.to_string());
         for writer in group.waiting.drain(..) {
             // A writer that gave up waiting is not told; its change is committed all the same.

@@ -11,10 +11,10 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::Notify;
 
-use super::{OrgScope, StoreError};
 use super::group_commit::GroupCommit;
 use super::routing::{RoutedConnection, Routing};
 use super::tx::{Reader, Tx, Writer};
+use super::{OrgScope, StoreError};
 use crate::clock::{Clock, Entropy};
 
 /// Readers of SQLite's write-ahead log beside the one writer.
@@ -50,7 +50,9 @@ pub enum OpenError {
     Migrate(DbErr),
     #[error("the database can't be read: {0}")]
     Load(StoreError),
-    #[error("the schema is {missing} migrations behind; run `tenon migrate` or set TENON_AUTO_MIGRATE=true")]
+    #[error(
+        "the schema is {missing} migrations behind; run `tenon migrate` or set TENON_AUTO_MIGRATE=true"
+    )]
     Behind { missing: usize },
 }
 
@@ -65,14 +67,19 @@ impl Store {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
-        let failed = |source| OpenError::Connect { url: without_password(url), source };
+        let failed = |source| OpenError::Connect {
+            url: without_password(url),
+            source,
+        };
         let (writer, readers) = if url.starts_with("sqlite:") {
             let writer = connect(url, 1, true).await.map_err(failed)?;
             prepare(&writer, migrate).await?;
             let readers = connect(url, SQLITE_READERS, false).await.map_err(failed)?;
             (Writers::Sqlite(GroupCommit::new(writer)), readers)
         } else {
-            let pool = connect(url, POSTGRES_CONNECTIONS, false).await.map_err(failed)?;
+            let pool = connect(url, POSTGRES_CONNECTIONS, false)
+                .await
+                .map_err(failed)?;
             prepare(&pool, migrate).await?;
             (Writers::Postgres(pool.clone()), pool)
         };
@@ -107,7 +114,9 @@ impl Store {
     pub async fn begin_relaxed(&self) -> Result<Tx, StoreError> {
         let tx = self.begin().await?;
         if let Writer::Postgres(transaction) = &tx.writer {
-            transaction.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
+            transaction
+                .execute_unprepared("SET LOCAL synchronous_commit = off")
+                .await?;
         }
         Ok(tx)
     }
@@ -188,11 +197,14 @@ async fn connect(url: &str, connections: u32, create: bool) -> Result<DatabaseCo
                 .pragma("temp_store", "memory")
         })
         .map_sqlx_postgres_opts(|postgres| {
-            postgres.application_name("tenon").statement_cache_capacity(256).options([
-                ("statement_timeout", "5000"),
-                ("lock_timeout", "2000"),
-                ("idle_in_transaction_session_timeout", "10000"),
-            ])
+            postgres
+                .application_name("tenon")
+                .statement_cache_capacity(256)
+                .options([
+                    ("statement_timeout", "5000"),
+                    ("lock_timeout", "2000"),
+                    ("idle_in_transaction_session_timeout", "10000"),
+                ])
         });
     Database::connect(options).await
 }
@@ -204,7 +216,11 @@ async fn prepare(connection: &DatabaseConnection, migrate: bool) -> Result<(), O
             .await
             .map_err(OpenError::Migrate)?
             .len();
-        return if missing == 0 { Ok(()) } else { Err(OpenError::Behind { missing }) };
+        return if missing == 0 {
+            Ok(())
+        } else {
+            Err(OpenError::Behind { missing })
+        };
     }
     if connection.get_database_backend() == DbBackend::Postgres {
         // Held by this transaction's session until it ends; the migrations run beside it.
@@ -217,11 +233,17 @@ async fn prepare(connection: &DatabaseConnection, migrate: bool) -> Result<(), O
             "SELECT pg_advisory_xact_lock($1)",
             [MIGRATION_LOCK.into()],
         );
-        lock.execute_raw(statement).await.map_err(OpenError::Migrate)?;
-        Migrator::up(connection, None).await.map_err(OpenError::Migrate)?;
+        lock.execute_raw(statement)
+            .await
+            .map_err(OpenError::Migrate)?;
+        Migrator::up(connection, None)
+            .await
+            .map_err(OpenError::Migrate)?;
         return lock.commit().await.map_err(OpenError::Migrate);
     }
-    Migrator::up(connection, None).await.map_err(OpenError::Migrate)
+    Migrator::up(connection, None)
+        .await
+        .map_err(OpenError::Migrate)
 }
 
 /// The URL as it may be shown.

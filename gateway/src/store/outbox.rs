@@ -24,7 +24,10 @@ pub(super) async fn write(
     let mut by_organization: BTreeMap<OrganizationId, Vec<(&IdentityEvent, &Cause)>> =
         BTreeMap::new();
     for (organization, event, cause) in events {
-        by_organization.entry(*organization).or_default().push((event, cause));
+        by_organization
+            .entry(*organization)
+            .or_default()
+            .push((event, cause));
     }
     for (organization, events) in by_organization {
         let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
@@ -35,7 +38,10 @@ pub(super) async fn write(
             let id = EventId::generate(store.clock(), store.entropy());
             let body = event.render(id, organization, sequence, at, cause)?;
             if body.len() > MAX_EVENT_BYTES {
-                return Err(StoreError::EventTooLarge { bytes: body.len(), limit: MAX_EVENT_BYTES });
+                return Err(StoreError::EventTooLarge {
+                    bytes: body.len(),
+                    limit: MAX_EVENT_BYTES,
+                });
             }
             rows.push(events::ActiveModel {
                 id: Set(id),
@@ -49,7 +55,9 @@ pub(super) async fn write(
         }
         // SQLite takes 32,766 values a statement; a row has seven.
         for chunk in rows.chunks(1000) {
-            events::Entity::insert_many(chunk.to_vec()).exec_without_returning(db).await?;
+            events::Entity::insert_many(chunk.to_vec())
+                .exec_without_returning(db)
+                .await?;
         }
     }
     Ok(())
@@ -69,7 +77,10 @@ async fn advance(
          RETURNING last_seq",
         [organization.into(), count.into()],
     );
-    let row = db.query_one_raw(statement).await?.ok_or(StoreError::Stale)?;
+    let row = db
+        .query_one_raw(statement)
+        .await?
+        .ok_or(StoreError::Stale)?;
     Ok(row.try_get("", "last_seq")?)
 }
 
@@ -84,13 +95,18 @@ pub(super) async fn note_config_changes(
             db.get_database_backend(),
             "UPDATE config_version SET version = version + 1 WHERE id = 1 RETURNING version",
         );
-        let row = db.query_one_raw(statement).await?.ok_or(StoreError::Stale)?;
+        let row = db
+            .query_one_raw(statement)
+            .await?
+            .ok_or(StoreError::Stale)?;
         let change = config_changes::ActiveModel {
             version: Set(row.try_get("", "version")?),
             organization_id: Set(*organization),
             changed_at: Set(at),
         };
-        config_changes::Entity::insert(change).exec_without_returning(db).await?;
+        config_changes::Entity::insert(change)
+            .exec_without_returning(db)
+            .await?;
     }
     Ok(())
 }

@@ -83,7 +83,8 @@ impl Routing {
 
     /// Whether an address in `domain` may sign in to this organization (SECURITY-MODEL G4).
     pub(super) fn owns(&self, organization: OrganizationId, domain: &str) -> bool {
-        self.organization_of(domain).is_some_and(|scope| scope.organization() == organization)
+        self.organization_of(domain)
+            .is_some_and(|scope| scope.organization() == organization)
     }
 
     /// The organization's verified domains.
@@ -100,7 +101,10 @@ impl Routing {
     /// neither a domain nor a connection.
     pub(super) fn generation(&self, organization: OrganizationId) -> i64 {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        index.organizations.get(&organization).map_or(0, |entry| entry.generation)
+        index
+            .organizations
+            .get(&organization)
+            .map_or(0, |entry| entry.generation)
     }
 
     /// Reads what changed since the last call.
@@ -113,9 +117,13 @@ impl Routing {
             return Ok(());
         };
         let changes = changes_since(db, last).await?;
-        let Some(&(version, _)) = changes.last() else { return Ok(()) };
-        let changed: BTreeSet<OrganizationId> =
-            changes.iter().filter_map(|(_, organization)| *organization).collect();
+        let Some(&(version, _)) = changes.last() else {
+            return Ok(());
+        };
+        let changed: BTreeSet<OrganizationId> = changes
+            .iter()
+            .filter_map(|(_, organization)| *organization)
+            .collect();
         for organization in changed {
             self.load(db, Some(organization), version).await?;
         }
@@ -138,15 +146,29 @@ impl Routing {
         if let Some(old) = organization.and_then(|id| index.organizations.remove(&id)) {
             for domain in &old.domains {
                 // Another organization may have taken the domain over in the meantime.
-                if index.domains.get(domain).is_some_and(|it| Some(it.organization) == organization) {
+                if index
+                    .domains
+                    .get(domain)
+                    .is_some_and(|it| Some(it.organization) == organization)
+                {
                     index.domains.remove(domain);
                 }
             }
         }
         for (organization, domain, include_subdomains) in domains {
             let domain: Box<str> = domain.into();
-            entries.entry(organization).or_default().0.push(domain.clone());
-            index.domains.insert(domain, DomainEntry { organization, include_subdomains });
+            entries
+                .entry(organization)
+                .or_default()
+                .0
+                .push(domain.clone());
+            index.domains.insert(
+                domain,
+                DomainEntry {
+                    organization,
+                    include_subdomains,
+                },
+            );
         }
         for (organization, connection) in connections {
             entries.entry(organization).or_default().1.push(connection);
@@ -168,7 +190,10 @@ impl Routing {
 type DomainRow = (OrganizationId, String, bool);
 type ConnectionRow = (OrganizationId, RoutedConnection);
 
-#[expect(clippy::disallowed_methods, reason = "the index spans organizations and hands out scopes")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the index spans organizations and hands out scopes"
+)]
 async fn rows(
     db: &Reader,
     organization: Option<OrganizationId>,
@@ -197,13 +222,27 @@ async fn rows(
         query = query.filter(connections::Column::OrganizationId.eq(organization));
     }
     let connections = query
-        .into_tuple::<(OrganizationId, ConnectionId, String, ConnectionType, Option<String>)>()
+        .into_tuple::<(
+            OrganizationId,
+            ConnectionId,
+            String,
+            ConnectionType,
+            Option<String>,
+        )>()
         .all(db.db())
         .await?
         .into_iter()
         .map(|(organization, id, name, kind, provider)| {
             let provider = provider.map(Into::into);
-            (organization, RoutedConnection { id, name: name.into(), kind, provider })
+            (
+                organization,
+                RoutedConnection {
+                    id,
+                    name: name.into(),
+                    kind,
+                    provider,
+                },
+            )
         })
         .collect();
     Ok((domains, connections))
@@ -215,7 +254,10 @@ async fn current_version(db: &Reader) -> Result<i64, StoreError> {
     Ok(row.map_or(0, |row| row.version))
 }
 
-#[expect(clippy::disallowed_methods, reason = "names organizations, shows nothing of them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names organizations, shows nothing of them"
+)]
 async fn changes_since(
     db: &Reader,
     version: i64,

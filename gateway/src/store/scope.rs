@@ -16,7 +16,10 @@ pub struct OrgScope {
     organization: OrganizationId,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where a tenant query starts")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a tenant query starts"
+)]
 impl OrgScope {
     /// Only the store's lookups make a scope, from evidence: the owner of an id asked for by an API key, a
     /// SCIM token, a pending login, a token of ours, a verified domain.
@@ -51,7 +54,10 @@ pub struct DirectoryScope {
 impl DirectoryScope {
     /// From a SCIM token, or from a directory found inside its organization.
     pub(super) fn from_evidence(organization: OrgScope, directory: DirectoryId) -> Self {
-        Self { organization, directory }
+        Self {
+            organization,
+            directory,
+        }
     }
 
     pub fn organization(&self) -> &OrgScope {

@@ -76,8 +76,10 @@ impl Tx {
     /// Writes the outbox and commits. On return the change and its events are durable, and this replica's
     /// memory shows the change.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let config = std::mem::take(&mut *self.config.lock().unwrap_or_else(PoisonError::into_inner));
-        let events = std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
+        let config =
+            std::mem::take(&mut *self.config.lock().unwrap_or_else(PoisonError::into_inner));
+        let events =
+            std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
         let store = self.store.clone();
         if !config.is_empty() {
             outbox::note_config_changes(self.db(), &config, store.clock().now().into()).await?;

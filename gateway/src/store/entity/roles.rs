@@ -2,7 +2,6 @@ use sea_orm::entity::prelude::*;
 
 use crate::model::Timestamp;
 
-
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "roles")]
 pub struct Model {
