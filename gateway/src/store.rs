@@ -4,8 +4,11 @@
 //! without one, each with its reason. State and its events commit together: [`Tx::record`] keeps an event
 //! until [`Tx::commit`], which writes the outbox as the last statements of the transaction.
 
+pub mod applications;
 pub mod columns;
+pub mod connections;
 mod entity;
+pub mod global;
 mod group_commit;
 mod open;
 pub mod outbox;
