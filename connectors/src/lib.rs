@@ -45,7 +45,7 @@ pub struct BeginLogin {
     pub state: String,
     /// OIDC `nonce`.
     pub nonce: String,
-    /// PKCE `code_verifier` (RFC 7636 4.1).
+    /// PKCE `code_verifier` (RFC 7636 4.1): 43 to 128 unreserved characters.
     pub code_verifier: String,
     /// The person's email, forwarded as `login_hint` (OIDC) or, by opt-in, as `Subject` (SAML).
     pub login_hint: Option<String>,
@@ -118,7 +118,7 @@ impl Connector {
     ) -> Result<Self, Vec<SettingsProblem>> {
         match settings {
             Settings::Saml(saml) => Ok(Self::Saml(SamlConnector::open(saml, sp, keys)?)),
-            Settings::Oidc(oidc) => Ok(Self::Oidc(OidcConnector::open(oidc, sp)?)),
+            Settings::Oidc(oidc) => Ok(Self::Oidc(OidcConnector::open(oidc, sp, keys)?)),
         }
     }
 

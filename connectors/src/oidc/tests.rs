@@ -1,0 +1,7 @@
+//! Whole logins against a provider in memory: its answers come through a fake [`HttpClient`].
+
+mod accept;
+mod begin;
+mod fake_idp;
+mod keys;
+mod reject;

@@ -1,0 +1,317 @@
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use super::fake_idp::{ISSUER, Login, METADATA, Signer, noon};
+use crate::{
+    AttributeMapping, CheckName, CheckStatus, NormalizedIdentity, SpKeyPair, SpKeys,
+    TokenEndpointAuthMethod,
+};
+
+async fn identity(login: &Login) -> NormalizedIdentity {
+    let done = login.run().await;
+    done.outcome
+        .unwrap_or_else(|error| panic!("{}: {error}", error.code()))
+}
+
+#[tokio::test]
+async fn a_person_signs_in() {
+    let mut login = Login::new();
+    for (name, value) in [
+        ("email_verified", json!(true)),
+        ("groups", json!(["Staff", "Board"])),
+        ("acr", json!("phr")),
+        ("amr", json!(["pwd", "otp"])),
+        ("auth_time", json!(noon().timestamp() - 30)),
+        ("sid", json!("session-1")),
+    ] {
+        login.idp.claims[name] = value;
+    }
+    let done = login.run().await;
+    let reached = |check| {
+        done.trace
+            .checks
+            .iter()
+            .find(|c| c.check == check)
+            .unwrap()
+            .status
+    };
+    for check in [
+        CheckName::Callback,
+        CheckName::Discovery,
+        CheckName::TokenExchange,
+        CheckName::IdToken,
+        CheckName::Subject,
+    ] {
+        assert_eq!(reached(check), CheckStatus::Passed, "{check:?}");
+    }
+    for gateways in [
+        CheckName::Connection,
+        CheckName::Email,
+        CheckName::Browser,
+        CheckName::User,
+    ] {
+        assert_eq!(reached(gateways), CheckStatus::NotReached, "{gateways:?}");
+    }
+    let person = done.outcome.unwrap();
+    assert_eq!(
+        (person.issuer.as_str(), person.subject.as_str()),
+        (ISSUER, "u-1")
+    );
+    assert_eq!(person.email.as_deref(), Some("ada@acme.example"));
+    assert_eq!(person.idp_email_verified, Some(true));
+    assert_eq!(person.groups, ["Staff", "Board"]);
+    assert_eq!((person.acr.as_deref(), person.amr.len()), (Some("phr"), 2));
+    assert_eq!(person.session_index.as_deref(), Some("session-1"));
+    assert_eq!(
+        person.auth_time.unwrap().timestamp(),
+        noon().timestamp() - 30
+    );
+    assert_eq!(person.raw_attributes["groups"], json!(["Staff", "Board"]));
+    assert!(done.replay_ids.is_empty());
+}
+
+#[tokio::test]
+async fn the_code_goes_out_once_with_its_verifier_and_the_client_s_secret() {
+    let login = Login::new();
+    identity(&login).await;
+    let form = login.idp.token_form();
+    let expected = [
+        ("grant_type", "authorization_code"),
+        ("code", "c-1"),
+        ("redirect_uri", "https://tenon.example/oidc/conn_1/callback"),
+        ("code_verifier", "v-1"),
+    ];
+    assert_eq!(
+        form,
+        expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    let requests = login.idp.requests.lock().unwrap();
+    let request = requests.iter().find(|r| r.url.path() == "/token").unwrap();
+    let (_, basic) = request
+        .headers
+        .iter()
+        .find(|(name, _)| name == "authorization")
+        .unwrap();
+    let expected = format!("Basic {}", STANDARD.encode("tenon:s%3A%25%2F%C3%A4"));
+    assert_eq!(*basic, expected);
+    assert!(requests.iter().all(|r| r.max_response_bytes <= 1024 * 1024));
+}
+
+#[tokio::test]
+async fn each_way_of_client_authentication_is_spoken() {
+    let mut login = Login::new();
+    let field = |login: &Login, name: &str| {
+        login
+            .idp
+            .token_form()
+            .into_iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value)
+    };
+    login.settings.token_endpoint_auth_method = TokenEndpointAuthMethod::ClientSecretPost;
+    identity(&login).await;
+    assert_eq!(field(&login, "client_secret").as_deref(), Some("s:%/ä"));
+
+    login.settings.token_endpoint_auth_method = TokenEndpointAuthMethod::None;
+    identity(&login).await;
+    assert_eq!(field(&login, "client_id").as_deref(), Some("tenon"));
+    assert_eq!(field(&login, "client_secret"), None);
+
+    login.settings.token_endpoint_auth_method = TokenEndpointAuthMethod::ClientSecretBasic;
+    login.idp.metadata["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
+    identity(&login).await;
+    assert!(
+        field(&login, "client_secret").is_some(),
+        "the provider takes only post"
+    );
+}
+
+#[tokio::test]
+async fn private_key_jwt_is_signed_by_the_connection_s_key() {
+    let key = Signer::rsa();
+    let mut login = Login::new();
+    login.settings.token_endpoint_auth_method = TokenEndpointAuthMethod::PrivateKeyJwt;
+    let pair = SpKeyPair {
+        private_key: key.pkcs8(),
+        certificate: b"certificate".to_vec(),
+    };
+    login.sp_keys = SpKeys { pairs: vec![pair] };
+    identity(&login).await;
+
+    let form = login.idp.token_form();
+    let (_, assertion) = form
+        .iter()
+        .find(|(name, _)| name == "client_assertion")
+        .unwrap();
+    assert!(!form.iter().any(|(name, _)| name == "client_secret"));
+    let jwk = serde_json::from_value(key.jwk("client")).unwrap();
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    validation.set_audience(&["https://idp.example/token"]);
+    validation.validate_exp = false;
+    let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
+    let claims = jsonwebtoken::decode::<Value>(assertion, &key, &validation)
+        .unwrap()
+        .claims;
+    assert_eq!(
+        (claims["iss"].as_str(), claims["sub"].as_str()),
+        (Some("tenon"), Some("tenon"))
+    );
+    assert_eq!(claims["exp"].as_i64(), Some(noon().timestamp() + 60));
+}
+
+#[tokio::test]
+async fn every_allowed_algorithm_verifies() {
+    let rsa = || ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"].to_vec();
+    let signers = [
+        (Signer::p256(), vec!["ES256"]),
+        (Signer::p384(), vec!["ES384"]),
+        (Signer::ed25519(), vec!["EdDSA"]),
+        (Signer::rsa(), rsa()),
+    ];
+    for (signer, algorithms) in signers {
+        let mut login = Login::new();
+        login.idp.keys = vec![signer.jwk("k1")];
+        login.idp.signer = signer;
+        for algorithm in algorithms {
+            login.idp.header["alg"] = algorithm.into();
+            identity(&login).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_kid_is_tried_with_each_key_that_fits() {
+    let mut login = Login::new();
+    login.idp.header = json!({"alg": "ES256"});
+    login.idp.keys.insert(0, Signer::p256().jwk("old"));
+    login.idp.keys.insert(0, Signer::ed25519().jwk("other"));
+    login.idp.keys.insert(0, json!({"kty": "EC", "use": "enc"}));
+    identity(&login).await;
+}
+
+#[tokio::test]
+async fn other_audiences_are_fine_when_azp_names_us() {
+    let mut login = Login::new();
+    login.idp.claims["aud"] = json!(["someone", "tenon"]);
+    login.idp.claims["azp"] = "tenon".into();
+    identity(&login).await;
+    login.idp.claims["aud"] = json!(["tenon"]);
+    identity(&login).await;
+}
+
+#[tokio::test]
+async fn a_minute_between_the_clocks_is_bridged() {
+    let mut login = Login::new();
+    login.idp.claims["exp"] = (noon().timestamp() - 59).into();
+    identity(&login).await;
+    login.idp.claims["exp"] = (noon().timestamp() as f64 + 300.5).into();
+    login.idp.claims["iat"] = (noon().timestamp() + 60).into();
+    login.idp.claims["nbf"] = (noon().timestamp() + 60).into();
+    identity(&login).await;
+}
+
+#[tokio::test]
+async fn a_true_at_hash_and_a_young_authentication_pass() {
+    let mut login = Login::new();
+    let hash = digest::digest(&digest::SHA256, b"at-1");
+    login.idp.claims["at_hash"] = URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]).into();
+    login.idp.claims["auth_time"] = (noon().timestamp() - 300).into();
+    login.expected.as_mut().unwrap().max_age = Some(300);
+    identity(&login).await;
+}
+
+#[tokio::test]
+async fn userinfo_fills_the_gaps_and_the_signed_token_wins() {
+    let mut login = Login::new();
+    login.idp.claims.as_object_mut().unwrap().remove("email");
+    login.idp.userinfo = json!({
+        "sub": "u-1", "email": "ada@acme.example", "email_verified": "true", "name": "Someone Else",
+    });
+    let person = identity(&login).await;
+    assert_eq!(person.email.as_deref(), Some("ada@acme.example"));
+    assert_eq!(person.idp_email_verified, Some(true));
+    assert_eq!(person.name.as_deref(), Some("Ada Byron"));
+    let requests = login.idp.requests.lock().unwrap();
+    let bearer = (http::header::AUTHORIZATION, "Bearer at-1".to_owned());
+    assert!(requests.last().unwrap().headers.contains(&bearer));
+}
+
+#[tokio::test]
+async fn userinfo_is_asked_only_for_what_is_missing() {
+    let mut login = Login::new();
+    identity(&login).await;
+    assert_eq!(login.idp.asked("/userinfo"), 0);
+    login.settings.scopes = vec!["openid".into(), "groups".into()];
+    login.idp.userinfo = json!({"sub": "u-1", "groups": "Staff"});
+    assert_eq!(identity(&login).await.groups, ["Staff"]);
+}
+
+#[tokio::test]
+async fn a_silent_userinfo_endpoint_is_a_warning() {
+    let mut login = Login::new();
+    login.idp.claims.as_object_mut().unwrap().remove("email");
+    login.idp.down = vec!["/userinfo"];
+    let done = login.run().await;
+    assert_eq!(
+        done.outcome.unwrap().email,
+        None,
+        "whether that is enough, the gateway decides"
+    );
+    let warned = &done.trace.checks[3];
+    assert_eq!(
+        (warned.check, warned.status),
+        (CheckName::TokenExchange, CheckStatus::Warning)
+    );
+    assert_eq!(warned.code.as_deref(), Some("idp_unreachable"));
+}
+
+#[tokio::test]
+async fn the_mapping_reads_nested_and_typed_claims() {
+    let mut login = Login::new();
+    login.settings.attribute_mapping = AttributeMapping {
+        id: vec!["employee".into()],
+        groups: vec!["realm_access.roles".into()],
+        custom: [("contractor".to_owned(), vec!["contractor".to_owned()])].into(),
+        ..AttributeMapping::default()
+    };
+    login.idp.claims["employee"] = 42.into();
+    login.idp.claims["realm_access"] = json!({"roles": ["a", "b"]});
+    login.idp.claims["contractor"] = false.into();
+    let person = identity(&login).await;
+    assert_eq!(
+        (person.subject.as_str(), person.idp_subject.as_str()),
+        ("42", "u-1")
+    );
+    assert_eq!(person.groups, ["a", "b"]);
+    assert_eq!(person.attributes["contractor"], json!("false"));
+}
+
+#[tokio::test]
+async fn an_authorization_response_with_the_right_issuer_passes() {
+    let mut login = Login::new();
+    login.iss = Some(ISSUER.into());
+    login.idp.metadata["authorization_response_iss_parameter_supported"] = true.into();
+    identity(&login).await;
+}
+
+#[tokio::test]
+async fn the_second_login_asks_only_for_tokens() {
+    let login = Login::new();
+    let connector = login.connector();
+    for _ in 0..3 {
+        assert_eq!(login.code_with(&connector).await, "ok");
+    }
+    let asked = [METADATA, "/jwks", "/token"].map(|path| login.idp.asked(path));
+    assert_eq!(asked, [1, 1, 3]);
+}
+
+#[tokio::test]
+async fn logins_may_run_on_any_thread() {
+    fn sendable<T: Send>(future: T) -> T {
+        future
+    }
+    let login = Login::new();
+    sendable(login.run()).await.outcome.unwrap();
+}

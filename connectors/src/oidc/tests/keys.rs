@@ -1,0 +1,88 @@
+use chrono::TimeDelta;
+
+use super::fake_idp::{Login, METADATA, Signer};
+
+/// The provider signs with a new key; `published` says whether it also shows it.
+fn rotate(login: &mut Login, kid: &str, published: bool) {
+    login.idp.signer = Signer::p256();
+    login.idp.header["kid"] = kid.into();
+    if published {
+        login.idp.keys.push(login.idp.signer.jwk(kid));
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_is_fetched_when_it_first_signs() {
+    let mut login = Login::new();
+    let connector = login.connector();
+    assert_eq!(login.code_with(&connector).await, "ok");
+    rotate(&mut login, "k2", true);
+    login.later(TimeDelta::seconds(10));
+    assert_eq!(login.code_with(&connector).await, "ok");
+    assert_eq!(login.idp.asked("/jwks"), 2);
+    assert_eq!(login.idp.asked(METADATA), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_took_over_its_predecessor_s_kid_is_found_too() {
+    let mut login = Login::new();
+    let connector = login.connector();
+    assert_eq!(login.code_with(&connector).await, "ok");
+    rotate(&mut login, "k1", false);
+    login.idp.keys = vec![login.idp.signer.jwk("k1")];
+    assert_eq!(login.code_with(&connector).await, "ok");
+}
+
+#[tokio::test]
+async fn unknown_kids_cause_one_refetch_a_minute() {
+    let mut login = Login::new();
+    let connector = login.connector();
+    assert_eq!(login.code_with(&connector).await, "ok");
+    rotate(&mut login, "unknown", false);
+    for _ in 0..20 {
+        assert_eq!(login.code_with(&connector).await, "signature_invalid");
+        login.later(TimeDelta::seconds(2));
+    }
+    assert_eq!(login.idp.asked("/jwks"), 2);
+    login.later(TimeDelta::seconds(20));
+    assert_eq!(login.code_with(&connector).await, "signature_invalid");
+    assert_eq!(login.idp.asked("/jwks"), 3);
+}
+
+#[tokio::test]
+async fn metadata_and_keys_survive_an_outage_of_the_provider() {
+    let mut login = Login::new();
+    login.idp.cache_control = "max-age=300";
+    let connector = login.connector();
+    assert_eq!(login.code_with(&connector).await, "ok");
+    login.idp.down = vec![METADATA, "/jwks"];
+    login.later(TimeDelta::minutes(6));
+    assert_eq!(login.code_with(&connector).await, "ok");
+    assert_eq!(login.idp.asked("/jwks"), 2);
+    login.later(TimeDelta::seconds(59));
+    assert_eq!(login.code_with(&connector).await, "ok");
+    assert_eq!(login.idp.asked("/jwks"), 2, "one try a minute");
+    login.idp.down.clear();
+    login.later(TimeDelta::seconds(2));
+    assert_eq!(login.code_with(&connector).await, "ok");
+    assert_eq!(login.idp.asked("/jwks"), 3);
+    login.later(TimeDelta::hours(25));
+    login.idp.down = vec!["/jwks"];
+    assert_eq!(
+        login.code_with(&connector).await,
+        "idp_unreachable",
+        "too old to be believed"
+    );
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_stops_counting_when_the_copy_ends() {
+    let mut login = Login::new();
+    let connector = login.connector();
+    assert_eq!(login.code_with(&connector).await, "ok");
+    login.idp.keys = vec![Signer::p256().jwk("k2")];
+    login.later(TimeDelta::minutes(59));
+    assert_eq!(login.code_with(&connector).await, "ok");
+    login.later(TimeDelta::minutes(1));
+    assert_eq!(login.code_with(&connector).await, "signature_invalid");
+}
