@@ -74,7 +74,7 @@ fn origin(url: &str) -> String {
 }
 
 impl Page {
-    fn new(template: &impl Template, status: StatusCode) -> Self {
+    pub(crate) fn new(template: &impl Template, status: StatusCode) -> Self {
         let body = template.render().unwrap_or_else(|error| {
             // Only a template that calls something fallible can fail, and none of ours does.
             tracing::error!(%error, "a page could not be rendered");
@@ -88,7 +88,7 @@ impl Page {
         }
     }
 
-    fn form_action(mut self, form_action: FormAction) -> Self {
+    pub(crate) fn form_action(mut self, form_action: FormAction) -> Self {
         self.form_action = form_action;
         self
     }
