@@ -70,7 +70,8 @@ fn a_code_turns_into_verifiable_tokens_exactly_once() {
 #[test]
 fn the_code_needs_its_verifier_its_redirect_uri_and_the_clients_secret() {
     let idp = practice_idp();
-    let wrong: [(fn(&mut TokenRequest), &str); 4] = [
+    type Spoil = fn(&mut TokenRequest);
+    let wrong: [(Spoil, &str); 4] = [
         (
             |request| request.code_verifier = Some("another".into()),
             "invalid_grant",
