@@ -3,5 +3,6 @@
 mod accept;
 mod begin;
 mod fake_idp;
+mod fixtures;
 mod keys;
 mod reject;

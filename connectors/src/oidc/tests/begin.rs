@@ -132,6 +132,7 @@ fn an_issuer_is_a_plain_url() {
         "https://idp.example?x=1",
         "https://idp.example#x",
         "https://user@idp.example",
+        "https://idp.example ",
         "https://idp.example/.well-known/openid-configuration",
     ] {
         let mut settings = Login::new().settings;

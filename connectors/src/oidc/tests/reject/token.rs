@@ -1,0 +1,289 @@
+//! Flaws of the ID token and of the person in it.
+
+use serde_json::json;
+
+use super::Case;
+use crate::oidc::tests::fake_idp::{Login, Signer, noon};
+use crate::{AttributeMapping, CheckName};
+
+pub(super) const SIGNATURE: &[Case] = &[
+    (
+        "alg none",
+        "signature_algorithm_forbidden",
+        CheckName::IdToken,
+        |l| {
+            l.idp.header = json!({"alg": "none"});
+            l.idp.signer = Signer::Nobody;
+        },
+    ),
+    (
+        "the public key as HMAC secret",
+        "signature_algorithm_forbidden",
+        CheckName::IdToken,
+        |l| {
+            l.idp.header["alg"] = "HS256".into();
+            l.idp.signer = Signer::Hmac(l.idp.keys[0].to_string().into_bytes());
+        },
+    ),
+    (
+        "the client secret as HMAC secret",
+        "signature_algorithm_forbidden",
+        CheckName::IdToken,
+        |l| {
+            l.idp.header["alg"] = "HS256".into();
+            l.idp.signer = Signer::Hmac(b"s:%/".to_vec());
+        },
+    ),
+    (
+        "no signature",
+        "signature_invalid",
+        CheckName::IdToken,
+        |l| l.idp.signer = Signer::Nobody,
+    ),
+    (
+        "a stranger's key",
+        "signature_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.signer = Signer::p256();
+        },
+    ),
+    (
+        "a stranger's key in the header",
+        "signature_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.signer = Signer::p256();
+            l.idp.header = json!({"alg": "ES256", "jwk": l.idp.signer.jwk("k1")});
+        },
+    ),
+    (
+        "another algorithm than the key's",
+        "signature_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.header["alg"] = "RS256".into();
+        },
+    ),
+    (
+        "an algorithm the key doesn't allow",
+        "signature_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.signer = Signer::rsa();
+            l.idp.keys = vec![l.idp.signer.jwk("k1")];
+            l.idp.keys[0]["alg"] = "RS256".into();
+            l.idp.header["alg"] = "PS256".into();
+        },
+    ),
+    (
+        "an encryption key",
+        "signature_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.keys[0]["use"] = "enc".into();
+        },
+    ),
+    (
+        "an access token",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.header["typ"] = "at+jwt".into();
+        },
+    ),
+];
+
+pub(super) const CLAIMS: &[Case] = &[
+    (
+        "another issuer",
+        "issuer_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["iss"] = "https://evil.example".into();
+        },
+    ),
+    ("no issuer", "issuer_mismatch", CheckName::IdToken, |l| {
+        remove(l, "iss")
+    }),
+    (
+        "another client's token",
+        "audience_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["aud"] = json!(["another"]);
+        },
+    ),
+    (
+        "another audience without azp",
+        "audience_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["aud"] = json!(["tenon", "another"]);
+        },
+    ),
+    (
+        "another party's azp",
+        "audience_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["azp"] = "another".into();
+        },
+    ),
+    ("no audience", "token_invalid", CheckName::IdToken, |l| {
+        remove(l, "aud")
+    }),
+    (
+        "an expired token",
+        "assertion_expired",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["exp"] = (noon().timestamp() - 60).into();
+        },
+    ),
+    ("no exp", "token_invalid", CheckName::IdToken, |l| {
+        remove(l, "exp")
+    }),
+    (
+        "an exp that is no time",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["exp"] = json!(1e300);
+        },
+    ),
+    (
+        "a token from the future",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["iat"] = (noon().timestamp() + 61).into();
+        },
+    ),
+    (
+        "a token of last week",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["iat"] = (noon().timestamp() - 7 * 86_400).into();
+        },
+    ),
+    ("no iat", "token_invalid", CheckName::IdToken, |l| {
+        remove(l, "iat")
+    }),
+    (
+        "a token for later",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["nbf"] = (noon().timestamp() + 61).into();
+        },
+    ),
+    (
+        "another login's nonce",
+        "nonce_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["nonce"] = "n-2".into();
+        },
+    ),
+    ("no nonce", "nonce_mismatch", CheckName::IdToken, |l| {
+        remove(l, "nonce")
+    }),
+    (
+        "another access token's hash",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA".into();
+        },
+    ),
+    (
+        "an old authentication",
+        "assertion_expired",
+        CheckName::IdToken,
+        |l| {
+            l.expected.as_mut().unwrap().max_age = Some(60);
+            l.idp.claims["auth_time"] = (noon().timestamp() - 120).into();
+        },
+    ),
+    (
+        "an authentication of unknown age",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.expected.as_mut().unwrap().max_age = Some(60);
+        },
+    ),
+    (
+        "another Entra tenant",
+        "tenant_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.settings.provider = Some("entra".into());
+            l.settings.tenant = Some("t-1".into());
+            l.idp.claims["tid"] = "t-2".into();
+        },
+    ),
+    (
+        "a private Google account",
+        "tenant_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.settings.provider = Some("google".into());
+            l.settings.tenant = Some("acme.example".into());
+            l.idp.claims["tid"] = "acme.example".into();
+        },
+    ),
+    (
+        "userinfo of somebody else",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            remove(l, "email");
+            l.idp.userinfo = json!({"sub": "u-2", "email": "eve@acme.example"});
+        },
+    ),
+    (
+        "userinfo of nobody",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            remove(l, "email");
+            l.idp.userinfo = json!({"email": "eve@acme.example"});
+        },
+    ),
+];
+
+pub(super) const SUBJECT: &[Case] = &[
+    ("no sub", "subject_missing", CheckName::Subject, |l| {
+        remove(l, "sub")
+    }),
+    ("an empty sub", "subject_missing", CheckName::Subject, |l| {
+        l.idp.claims["sub"] = "".into()
+    }),
+    (
+        "an Entra token without oid",
+        "subject_missing",
+        CheckName::Subject,
+        |l| {
+            l.settings.provider = Some("entra".into());
+        },
+    ),
+    (
+        "a mapped id that is missing",
+        "subject_missing",
+        CheckName::Subject,
+        |l| {
+            let id = vec!["employee".to_owned()];
+            l.settings.attribute_mapping = AttributeMapping {
+                id,
+                ..AttributeMapping::default()
+            };
+        },
+    ),
+];
+
+fn remove(login: &mut Login, claim: &str) {
+    login.idp.claims.as_object_mut().unwrap().remove(claim);
+}
