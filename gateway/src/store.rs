@@ -14,7 +14,9 @@ mod open;
 pub mod outbox;
 mod routing;
 pub mod scope;
+pub mod sessions;
 mod tx;
+pub mod users;
 pub mod vault;
 
 #[cfg(test)]

@@ -11,11 +11,23 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(UP).await.map(drop)
+        // Text that directories compare by greater and less is ordered by its bytes on both databases.
+        let bytewise = match manager.get_database_backend() {
+            sea_orm_migration::sea_orm::DbBackend::Postgres => "COLLATE \"C\"",
+            _ => "COLLATE BINARY",
+        };
+        let up = UP.replace("COLLATE bytewise", bytewise);
+        manager
+            .get_connection()
+            .execute_unprepared(&up)
+            .await
+            .map(drop)
     }
 
     async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        Err(DbErr::Migration("the first schema has no way back".to_owned()))
+        Err(DbErr::Migration(
+            "the first schema has no way back".to_owned(),
+        ))
     }
 }
 
@@ -171,10 +183,10 @@ CREATE TABLE directory_users (
     directory_id TEXT NOT NULL,
     user_id TEXT NOT NULL,
     user_name TEXT NOT NULL,
-    user_name_folded TEXT NOT NULL,
-    external_id TEXT,
+    user_name_folded TEXT COLLATE bytewise NOT NULL,
+    external_id TEXT COLLATE bytewise,
     display_name TEXT,
-    display_name_folded TEXT,
+    display_name_folded TEXT COLLATE bytewise,
     active BOOLEAN NOT NULL,
     resource TEXT NOT NULL,
     version BIGINT NOT NULL,
@@ -187,15 +199,31 @@ CREATE TABLE directory_users (
 );
 CREATE INDEX directory_users_user ON directory_users (organization_id, user_id);
 CREATE INDEX directory_users_external_id ON directory_users (directory_id, external_id);
-CREATE INDEX directory_users_created ON directory_users (directory_id, created_at, id);
+
+-- What filters and sorting reach of a directory's user beside the columns above: one row a value, in the
+-- form in which it is compared (folded where case does not matter, booleans as words). `path` is the
+-- attribute's name from its schema on; the elements of a multi-valued attribute are counted from 0, the
+-- primary one first. A complex attribute has a row of its own, with an empty value, for each element.
+CREATE TABLE directory_values (
+    directory_id TEXT NOT NULL,
+    directory_user_id TEXT NOT NULL,
+    path TEXT NOT NULL,
+    element BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    value TEXT COLLATE bytewise NOT NULL,
+    PRIMARY KEY (directory_id, directory_user_id, path, element),
+    FOREIGN KEY (directory_id, directory_user_id) REFERENCES directory_users (directory_id, id) ON DELETE CASCADE
+);
+-- Only what fits an index entry of PostgreSQL: certificates and the like are found the slow way.
+CREATE INDEX directory_values_value ON directory_values (directory_id, path, value) WHERE length(value) <= 512;
 
 CREATE TABLE groups (
     id TEXT PRIMARY KEY,
     organization_id TEXT NOT NULL,
     directory_id TEXT NOT NULL,
     display_name TEXT NOT NULL,
-    display_name_folded TEXT NOT NULL,
-    external_id TEXT,
+    display_name_folded TEXT COLLATE bytewise NOT NULL,
+    external_id TEXT COLLATE bytewise,
     resource TEXT NOT NULL,
     member_count BIGINT NOT NULL,
     version BIGINT NOT NULL,
@@ -207,8 +235,6 @@ CREATE TABLE groups (
 );
 CREATE INDEX groups_display_name ON groups (directory_id, display_name_folded);
 CREATE INDEX groups_external_id ON groups (directory_id, external_id);
-CREATE INDEX groups_created ON groups (directory_id, created_at, id);
-CREATE INDEX groups_organization ON groups (organization_id, created_at, id);
 
 -- One row per member. A member is a user or a nested group of the same directory: the two foreign keys
 -- say so, and take the row away with the member, so that a racing add leaves no ghost.
@@ -225,9 +251,8 @@ CREATE TABLE memberships (
     FOREIGN KEY (directory_id, member_user_id) REFERENCES directory_users (directory_id, id) ON DELETE CASCADE,
     FOREIGN KEY (directory_id, member_group_id) REFERENCES groups (directory_id, id) ON DELETE CASCADE
 );
-CREATE INDEX memberships_member ON memberships (member_id);
-CREATE INDEX memberships_user ON memberships (directory_id, member_user_id);
-CREATE INDEX memberships_group ON memberships (directory_id, member_group_id);
+CREATE INDEX memberships_user ON memberships (directory_id, member_user_id) WHERE member_user_id IS NOT NULL;
+CREATE INDEX memberships_nested ON memberships (directory_id, member_group_id) WHERE member_group_id IS NOT NULL;
 
 CREATE TABLE roles (
     slug TEXT PRIMARY KEY,
@@ -246,13 +271,15 @@ CREATE TABLE role_mappings (
     position BIGINT NOT NULL,
     group_id TEXT,
     group_name TEXT,
+    group_name_folded TEXT,
     role TEXT NOT NULL REFERENCES roles (slug),
     PRIMARY KEY (source_id, position)
 );
 CREATE INDEX role_mappings_organization ON role_mappings (organization_id, source_id);
 CREATE INDEX role_mappings_role ON role_mappings (role);
 
--- Why a user has a role: `source` is a group id, `directory:` or `connection:` and its id.
+-- Why a user has a role: `source` is the id of a mapped group, of a directory (its default role) or of a
+-- connection (a group claimed at login).
 CREATE TABLE user_roles (
     organization_id TEXT NOT NULL,
     user_id TEXT NOT NULL,

@@ -17,6 +17,7 @@ pub mod deployment_secrets;
 pub mod directories;
 pub mod directory_tokens;
 pub mod directory_users;
+pub mod directory_values;
 pub mod domains;
 pub mod event_feed;
 pub mod event_streams;

@@ -11,7 +11,7 @@ use crate::ids::OrganizationId;
 use crate::model::{Cause, EventType, IdentityEvent};
 use crate::store::OrgScope;
 
-async fn store(dir: &tempfile::TempDir) -> Store {
+pub(super) async fn store(dir: &tempfile::TempDir) -> Store {
     let url = format!("sqlite://{}", dir.path().join("tenon.db").display());
     Store::open(&url, true, Arc::new(SystemClock), Arc::new(SystemEntropy))
         .await

@@ -13,6 +13,7 @@ pub struct Model {
     pub position: i64,
     pub group_id: Option<GroupId>,
     pub group_name: Option<String>,
+    pub group_name_folded: Option<String>,
     pub role: String,
 }
 
