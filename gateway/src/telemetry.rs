@@ -30,7 +30,7 @@ pub enum TelemetryError {
     AlreadySet,
 }
 
-/// Starts the log of this process. Call once, before anything logs.
+/// Starts the log of this process, panics included. Call once, before anything logs.
 ///
 /// # Errors
 /// When the filter is wrong, or another subscriber is installed.
@@ -50,7 +50,16 @@ pub fn start_log(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Telemetry
         .with(filter)
         .with(layer)
         .try_init()
-        .map_err(|_| TelemetryError::AlreadySet)
+        .map_err(|_| TelemetryError::AlreadySet)?;
+    // Where, but not what: the message of a panic may quote anything.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(location, "panicked");
+    }));
+    Ok(())
 }
 
 /// A bare level is meant for our own code. Libraries at `debug` print statements, headers and bytes off the

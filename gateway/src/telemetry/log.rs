@@ -21,7 +21,7 @@ use crate::{clock::Clock, config::LogFormat};
 
 /// What may be printed. None of these ever holds a secret; think before you add one. There is no `path` or
 /// `url`: they carry handles and portal links.
-const PRINTED: [&str; 37] = [
+const PRINTED: [&str; 38] = [
     "actor",
     "address",
     "attempt",
@@ -43,6 +43,7 @@ const PRINTED: [&str; 37] = [
     "host",
     "key_id",
     "limit",
+    "location",
     "login_id",
     "method",
     "migration",

@@ -1,0 +1,7 @@
+//! What one caller may take: bytes of a body, time to send them, requests a second.
+
+mod body;
+mod rate;
+
+pub use body::{BodyLimit, BodyRefused, DEFAULT_BODY_LIMIT};
+pub use rate::{Limit, Limited, PerAddress, RateLimits};
