@@ -8,17 +8,13 @@
 //   refuse       whether the person says no
 // Clients register themselves (RFC 7591). The login form is a page with the one field `login`, filled from
 // login_hint; consent goes without saying.
-const { createServer } = require('node:http');
 const { exportJWK, generateKeyPair } = require('jose');
 const { Provider } = require('oidc-provider');
-const { firstLine, listen } = require('./process.cjs');
+const { serve } = require('./process.cjs');
 
 const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
-async function main() {
-  const server = createServer();
-  const url = await listen(server);
-  const options = JSON.parse(await firstLine());
+serve(async (url, options) => {
   const algorithm = options.algorithm ?? 'RS256';
   const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
 
@@ -67,13 +63,11 @@ async function main() {
   }
 
   const callback = provider.callback();
-  server.on('request', (request, response) => {
+  return (request, response) => {
     if (!request.url.startsWith('/interaction/')) return callback(request, response);
     interact(request, response).catch((error) => {
       response.statusCode = 400;
       response.end(String(error));
     });
-  });
-}
-
-main();
+  };
+});

@@ -7,14 +7,10 @@
 //   GET /login?organization_id=…   sends the browser to the authorization endpoint, with the parameters given
 //   GET /callback                  ends the sign-in and answers with JSON: {claims, userinfo, refreshed, tokens}
 //                                  or, with status 400, {error, error_description, message}
-const { createServer } = require('node:http');
 const client = require('openid-client');
-const { firstLine, listen } = require('./process.cjs');
+const { serve } = require('./process.cjs');
 
-async function main() {
-  const server = createServer();
-  const url = await listen(server);
-  const settings = JSON.parse(await firstLine());
+serve((url, settings) => {
   const redirect_uri = `${url}/callback`;
   const authentication = {
     client_secret_basic: client.ClientSecretBasic,
@@ -62,7 +58,7 @@ async function main() {
     response.end(JSON.stringify({ claims, userinfo, refreshed: refreshed?.claims(), tokens: refreshed ?? tokens }));
   }
 
-  server.on('request', (request, response) => {
+  return (request, response) => {
     const current = new URL(request.url, url);
     const page = { '/login': () => login(current.searchParams, response), '/callback': () => callback(current, response) };
     Promise.resolve(page[current.pathname]?.() ?? response.writeHead(404).end()).catch((problem) => {
@@ -70,7 +66,5 @@ async function main() {
       response.writeHead(400, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ error, error_description, message: String(problem.cause?.message ?? problem) }));
     });
-  });
-}
-
-main();
+  };
+});

@@ -1,21 +1,22 @@
 // What every JavaScript peer does: listen on a free loopback port, say so, take its settings from standard
 // input, and end with it, so that no peer outlives the test that started it.
+const { createServer } = require('node:http');
 const { createInterface } = require('node:readline');
 
-const lines = createInterface({ input: process.stdin });
-lines.on('close', () => process.exit(0));
-
-const first = new Promise((resolve) => lines.once('line', resolve));
-
-/** The first line of standard input. */
-exports.firstLine = () => first;
-
-/** Listens on a free loopback port, prints `listening on URL` and answers with the URL. */
-exports.listen = (server) =>
-  new Promise((resolve) => {
+/**
+ * Prints `listening on URL`, reads the settings (one line of JSON) and serves what `open(url, settings)` answers
+ * with: a function of request and response. Requests that come before that wait for it.
+ */
+exports.serve = (open) => {
+  const lines = createInterface({ input: process.stdin });
+  lines.on('close', () => process.exit(0));
+  const settings = new Promise((resolve) => lines.once('line', (line) => resolve(JSON.parse(line))));
+  const server = createServer((request, response) => handler.then((handle) => handle(request, response)));
+  const handler = new Promise((resolve, reject) => {
     server.listen(0, '127.0.0.1', () => {
       const url = `http://127.0.0.1:${server.address().port}`;
       console.log(`listening on ${url}`);
-      resolve(url);
+      settings.then((known) => open(url, known)).then(resolve, reject);
     });
   });
+};

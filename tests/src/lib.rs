@@ -1,1 +1,31 @@
-//! placeholder
+//! The harness of the integration tests.
+//!
+//! A test starts the real `tenon` binary on a free loopback port ([`Tenon`]), on SQLite or, with
+//! `TEST_DATABASE=postgres`, on PostgreSQL, and meets it from outside only: as the management API's client
+//! ([`Api`]), as a person's browser ([`UserAgent`], or [`Chromium`] where scripts and pixels matter), as a
+//! receiver of webhooks ([`Sink`]), and through the software that customers and applications really run
+//! ([`peers`]). `tests/peers/install` puts that software on the machine; `make test` calls it.
+
+mod api;
+mod chromium;
+mod database;
+mod guarded;
+mod page;
+pub mod peers;
+mod sink;
+mod tenon;
+mod trap;
+mod user_agent;
+
+pub use api::{Answer, Api, text};
+pub use chromium::Chromium;
+pub use database::Database;
+pub use page::{Form, Page};
+pub use sink::{Delivery, Sink};
+pub use tenon::{API_KEY, Tenon};
+pub use trap::Trap;
+pub use user_agent::UserAgent;
+
+/// Longer than anything takes on a busy machine, the first retry of a delivery included: what a test waits this
+/// long for is not coming.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

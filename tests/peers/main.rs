@@ -1,0 +1,3 @@
+//! Tenon among the software that customers and applications really run.
+
+mod among_themselves;

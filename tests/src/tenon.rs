@@ -1,0 +1,186 @@
+//! The real binary, as an operator runs it.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{task::spawn_blocking, time::timeout};
+
+use crate::{Api, Database, PATIENCE};
+
+/// Accepted by every gateway that the tests start.
+pub const API_KEY: &str = "throw-away-bootstrap-key-of-the-tests";
+/// 32 bytes, in base64.
+const ENCRYPTION_KEYS: &str = "test:dGhyb3ctYXdheSBrZXkgb2YgdGhlIHRlc3RzISE=";
+/// One running gateway. It is killed when dropped; if the test is failing then, its log is printed.
+pub struct Tenon {
+    process: Option<Child>,
+    port: u16,
+    settings: Vec<(String, String)>,
+    database: Database,
+    directory: TempDir,
+}
+
+impl Tenon {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With settings beside, or instead of, those of every test.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let mut tenon = Self {
+            process: None,
+            port: 0,
+            settings: settings
+                .iter()
+                .map(|(key, value)| (String::from(*key), String::from(*value)))
+                .collect(),
+            database: Database::fresh().await,
+            directory: tempfile::tempdir().expect("a temporary directory"),
+        };
+        tenon.run().await;
+        tenon
+    }
+
+    /// What browsers, IdPs and directories use, and the issuer of its tokens.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// The management API, with all rights.
+    pub fn api(&self) -> Api {
+        Api::new(self.url(), API_KEY)
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// `kill -9`, in the middle of whatever it does.
+    pub async fn kill(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.kill().expect("it can be killed");
+        spawn_blocking(move || process.wait())
+            .await
+            .expect("no panic")
+            .expect("it ended");
+    }
+
+    /// SIGTERM; answers when it has drained.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it runs");
+        let pid = process.id().to_string();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -TERM \"$0\"", &pid])
+            .status();
+        assert!(sent.expect("sh runs").success());
+        timeout(PATIENCE, spawn_blocking(move || process.wait()))
+            .await
+            .expect("it drains in time")
+            .expect("no panic")
+            .expect("it ended")
+    }
+
+    /// Once more, after [`Tenon::kill`] or [`Tenon::terminate`]: same port, settings and database.
+    pub async fn restart(&mut self) {
+        assert!(self.process.is_none(), "it still runs");
+        self.run().await;
+    }
+
+    async fn run(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.directory.path().join("log"))
+            .expect("a log file");
+        let mut command = Command::new(binary());
+        // Nothing of the developer's own environment.
+        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("TENON_")) {
+            command.env_remove(key);
+        }
+        let mut process = command
+            .arg("serve")
+            .current_dir(self.directory.path())
+            .env("TENON_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("TENON_DATABASE_URL", self.database.url())
+            .env("TENON_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
+            .env("TENON_BOOTSTRAP_API_KEY", API_KEY)
+            .env("TENON_EGRESS_ALLOW", "127.0.0.0/8,::1/128")
+            .env("TENON_RATE_LIMITS", "off")
+            .env("TENON_LOG_FORMAT", "json")
+            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the gateway starts");
+        let output = process.stdout.take().expect("its output is piped");
+        self.process = Some(process);
+
+        let first_line = spawn_blocking(move || BufReader::new(output).lines().next());
+        let line = timeout(PATIENCE, first_line)
+            .await
+            .unwrap_or_else(|_| panic!("not ready in {PATIENCE:?}"))
+            .expect("no panic")
+            .unwrap_or_else(|| panic!("it ended before it was ready"))
+            .expect("its output is text");
+        self.port = line
+            .strip_prefix("tenon ready on http://")
+            .and_then(|address| address.rsplit_once(':'))
+            .and_then(|(_, port)| port.parse().ok())
+            .unwrap_or_else(|| panic!("the ready line is {line:?}"));
+    }
+}
+
+impl Drop for Tenon {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- log of the gateway\n{}---", self.log());
+        }
+    }
+}
+
+/// The `tenon` of this workspace, built now if it is not current; or `TENON_BINARY`.
+fn binary() -> &'static str {
+    static BINARY: OnceLock<String> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Ok(path) = std::env::var("TENON_BINARY") {
+            return path;
+        }
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--locked",
+                "--package",
+                "gateway",
+                "--bin",
+                "tenon",
+            ])
+            .args(["--message-format", "json-render-diagnostics"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "the gateway does not build");
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter_map(|message| message["executable"].as_str().map(str::to_owned))
+            .next_back()
+            .expect("cargo names the executable")
+    })
+}
