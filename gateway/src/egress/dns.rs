@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts},
-    net::{NetError, runtime::TokioRuntimeProvider},
+    net::runtime::TokioRuntimeProvider,
     proto::rr::RData,
 };
 
@@ -24,6 +24,8 @@ pub trait Lookup: Send + Sync + 'static {
 /// Why DNS gave no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DnsError {
+    #[error("the resolver cannot be set up: {reason}")]
+    Setup { reason: String },
     #[error("the name servers did not answer for {name}: {reason}")]
     Unavailable { name: String, reason: String },
 }
@@ -40,9 +42,10 @@ impl Dns {
     /// # Errors
     /// When a resolver can't be set up; a missing `resolv.conf` is no error (a name server on this machine is
     /// asked then, as the C library does).
-    pub fn new(dns_servers: &[SocketAddr]) -> Result<Self, NetError> {
+    pub fn new(dns_servers: &[SocketAddr]) -> Result<Self, DnsError> {
         let (config, mut options) = hickory_resolver::system_conf::read_system_conf()
-            .unwrap_or_else(|_| {
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "resolv.conf cannot be read; asking 127.0.0.1");
                 let local = NameServerConfig::udp_and_tcp(IpAddr::from([127, 0, 0, 1]));
                 (
                     ResolverConfig::from_name_servers(vec![local]),
@@ -120,11 +123,14 @@ impl std::fmt::Debug for Dns {
     }
 }
 
-fn resolver(config: ResolverConfig, options: ResolverOpts) -> Result<TokioResolver, NetError> {
+fn resolver(config: ResolverConfig, options: ResolverOpts) -> Result<TokioResolver, DnsError> {
     let provider = TokioRuntimeProvider::default();
     TokioResolver::builder_with_config(config, provider)
         .with_options(options)
         .build()
+        .map_err(|error| DnsError::Setup {
+            reason: error.to_string(),
+        })
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {

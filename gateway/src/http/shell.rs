@@ -76,15 +76,15 @@ impl<E: Endpoint> Endpoint for ShellEndpoint<E> {
         self.shell
             .metrics
             .http_request(route, &method, status, took);
+        let duration_ms = took.as_micros() as f64 / 1000.0;
+        let (method, client_ip) = (method.as_str(), client.0.to_string());
         span.in_scope(|| {
-            tracing::info!(
-                method = method.as_str(),
-                route,
-                status,
-                duration_ms = took.as_micros() as f64 / 1000.0,
-                client_ip = %client.0,
-                "answered"
-            );
+            // Probes come every few seconds and say nothing while all is well.
+            if status < 500 && (route.starts_with("/health/") || route == "/metrics") {
+                tracing::debug!(method, route, status, duration_ms, client_ip, "answered");
+            } else {
+                tracing::info!(method, route, status, duration_ms, client_ip, "answered");
+            }
         });
         Ok(response)
     }
