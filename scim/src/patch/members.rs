@@ -1,0 +1,235 @@
+//! Group members: a plan of what happens to them, which the caller turns into rows. So one member more
+//! costs the same in a group of three and in one of ten thousand.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::{Operator, field};
+use crate::error::{ScimError, excerpt};
+use crate::filter::{CompareOperator, Filter, Literal, matches_element};
+use crate::normalize;
+use crate::resource::{AttributePath, ResourceType};
+
+/// A member as a directory names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The `id` of a user or group of the same directory.
+    pub value: String,
+    /// What the directory says it is. Okta says nothing: the id tells.
+    pub resource_type: Option<ResourceType>,
+}
+
+/// One step of a membership change. Each list names an id once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberOperation {
+    /// Those who are members already stay.
+    Add(Vec<Member>),
+    /// Those who are no members are passed over: directories retry.
+    Remove(Vec<String>),
+    RemoveAll,
+    /// Afterwards exactly these are members.
+    Replace(Vec<Member>),
+    /// Removes the members that a filter selects; only for filters other than by id.
+    RemoveMatching(Filter),
+    /// Puts others in the place of the members that a filter selects; [`ScimError::NoTarget`] where it
+    /// selects none.
+    ReplaceMatching {
+        filter: Filter,
+        path: String,
+        members: Vec<Member>,
+    },
+}
+
+impl Member {
+    /// From `{"value", "$ref"?, "type"?, …}` or a bare id. Entra ID sends `"$ref": null`.
+    ///
+    /// Errors: `invalidValue` for a member without an id.
+    fn read(input: &Value) -> Result<Option<Self>, ScimError> {
+        let missing =
+            || ScimError::value("members", "a member needs a value: the id of a resource");
+        let parts = match input {
+            Value::Null => return Ok(None),
+            Value::String(id) => return Self::new(id, None).map(Some),
+            Value::Object(parts) => parts,
+            _ => return Err(missing()),
+        };
+        let text = |name| field(parts, name).and_then(Value::as_str);
+        let reference = text("$ref");
+        let id = match field(parts, "value") {
+            None | Some(Value::Null) => reference.and_then(normalize::last_segment),
+            Some(value) => value.as_str(),
+        };
+        let by_url = |url: &str| {
+            ResourceType::ALL
+                .into_iter()
+                .find(|t| url.contains(&format!("{}/", t.endpoint())))
+        };
+        let resource_type = text("type")
+            .and_then(ResourceType::named)
+            .or_else(|| reference.and_then(by_url));
+        Self::new(id.ok_or_else(missing)?, resource_type).map(Some)
+    }
+
+    fn new(id: &str, resource_type: Option<ResourceType>) -> Result<Self, ScimError> {
+        const LONGEST: usize = 512;
+        if id.trim().is_empty() || id.contains('\0') || id.len() > LONGEST {
+            let problem = format!("{:?} is not the id of a resource", excerpt(id));
+            return Err(ScimError::value("members.value", problem));
+        }
+        Ok(Self {
+            value: id.to_owned(),
+            resource_type,
+        })
+    }
+
+    /// Several members, each once. None where the value is null.
+    fn read_all(input: &Value) -> Result<Option<Vec<Self>>, ScimError> {
+        let inputs = match input {
+            Value::Null => return Ok(None),
+            Value::Array(inputs) => inputs.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut seen = HashSet::new();
+        let mut members = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            if let Some(member) = Self::read(input)?
+                && seen.insert(member.value.clone())
+            {
+                members.push(member);
+            }
+        }
+        Ok(Some(members))
+    }
+
+    fn element(&self) -> Map<String, Value> {
+        let mut element = Map::from_iter([("value".to_owned(), Value::from(self.value.as_str()))]);
+        if let Some(resource_type) = self.resource_type {
+            element.insert("type".into(), resource_type.name().into());
+        }
+        element
+    }
+}
+
+/// The operation on `members`; None where nothing is to be done.
+///
+/// Errors: `mutability` for a path to a part of a member, which never changes; `noTarget`.
+pub(super) fn read(
+    operator: Operator,
+    path: AttributePath,
+    filter: Option<Filter>,
+    text: &str,
+    value: &Value,
+) -> Result<Option<MemberOperation>, ScimError> {
+    if let Some(sub) = path.sub {
+        return Err(ScimError::ReadOnly {
+            attribute: format!("members.{}", sub.name),
+        });
+    }
+    let Some(filter) = filter else {
+        return Ok(match (operator, Member::read_all(value)?) {
+            (Operator::Add, members) => members.filter(|m| !m.is_empty()).map(MemberOperation::Add),
+            (Operator::Replace, members) => {
+                Some(MemberOperation::Replace(members.unwrap_or_default()))
+            }
+            (Operator::Remove, None) => Some(MemberOperation::RemoveAll),
+            // Entra ID lists whom to remove in the value, JumpCloud too: never everybody.
+            (Operator::Remove, Some(members)) => Some(MemberOperation::Remove(
+                members.into_iter().map(|m| m.value).collect(),
+            )),
+        });
+    };
+    let no_target = || ScimError::NoTarget {
+        path: excerpt(text),
+    };
+    Ok(Some(match operator {
+        Operator::Remove => removal(filter),
+        Operator::Add => {
+            // As with Entra ID's emails[type eq "home"], the member asked for is the one to be made.
+            let ids = selected_ids(&filter).ok_or_else(no_target)?;
+            let members: Result<Vec<_>, _> = ids.iter().map(|id| Member::new(id, None)).collect();
+            MemberOperation::Add(members?)
+        }
+        Operator::Replace => match Member::read_all(value)? {
+            Some(members) if !members.is_empty() => MemberOperation::ReplaceMatching {
+                filter,
+                path: excerpt(text),
+                members,
+            },
+            _ => removal(filter),
+        },
+    }))
+}
+
+fn removal(filter: Filter) -> MemberOperation {
+    match selected_ids(&filter) {
+        Some(ids) => MemberOperation::Remove(ids),
+        None => MemberOperation::RemoveMatching(filter),
+    }
+}
+
+/// The ids of a filter that only says `value eq "a" or value eq "b"`.
+fn selected_ids(filter: &Filter) -> Option<Vec<String>> {
+    match filter {
+        Filter::Compare {
+            path,
+            operator: CompareOperator::Equal,
+            value: Literal::Text(id),
+        } if path.leaf().name == "value" => Some(vec![id.clone()]),
+        Filter::Or(all) => {
+            let ids: Option<Vec<_>> = all.iter().map(selected_ids).collect();
+            Some(ids?.into_iter().flatten().collect())
+        }
+        _ => None,
+    }
+}
+
+impl MemberOperation {
+    /// Appends the operation, joined with the last where both add or both remove: Entra ID sends one
+    /// operation for each member.
+    pub(super) fn join(self, operations: &mut Vec<Self>) {
+        match (operations.last_mut(), self) {
+            (Some(Self::Add(all)), Self::Add(more)) => all.extend(more),
+            (Some(Self::Remove(all)), Self::Remove(more)) => all.extend(more),
+            (_, operation) => operations.push(operation),
+        }
+    }
+
+    /// Drops what joining has doubled.
+    pub(super) fn deduplicate(&mut self) {
+        let mut seen = HashSet::new();
+        match self {
+            Self::Add(members) => members.retain(|m| seen.insert(m.value.clone())),
+            Self::Remove(ids) => ids.retain(|id| seen.insert(id.clone())),
+            _ => {}
+        }
+    }
+
+    /// The meaning of the operation, on a list in memory. What the rows do is held against it.
+    pub fn apply(&self, members: &mut Vec<Member>) {
+        let is_member = |members: &[Member], id: &str| members.iter().any(|m| m.value == id);
+        match self {
+            Self::Add(new) => {
+                for member in new {
+                    if !is_member(members, &member.value) {
+                        members.push(member.clone());
+                    }
+                }
+            }
+            Self::Remove(ids) => members.retain(|m| !ids.contains(&m.value)),
+            Self::RemoveAll => members.clear(),
+            Self::Replace(new) => *members = new.clone(),
+            Self::RemoveMatching(filter) => {
+                members.retain(|m| !matches_element(filter, &m.element()));
+            }
+            Self::ReplaceMatching {
+                filter,
+                members: new,
+                ..
+            } => {
+                members.retain(|m| !matches_element(filter, &m.element()));
+                Self::Add(new.clone()).apply(members);
+            }
+        }
+    }
+}
