@@ -10,6 +10,8 @@ pub mod connections;
 mod entity;
 pub mod global;
 mod group_commit;
+pub mod identities;
+pub mod logins;
 mod open;
 pub mod outbox;
 mod routing;

@@ -16,6 +16,7 @@ use super::routing::{RoutedConnection, Routing};
 use super::tx::{Reader, Tx, Writer};
 use super::{OrgScope, StoreError};
 use crate::clock::{Clock, Entropy};
+use crate::ids::OrganizationId;
 
 /// Readers of SQLite's write-ahead log beside the one writer.
 const SQLITE_READERS: u32 = 4;
@@ -142,6 +143,12 @@ impl Store {
     /// The organization that verified `domain`, from memory (discovery never queries).
     pub fn organization_of_domain(&self, domain: &str) -> Option<OrgScope> {
         self.0.routing.organization_of(domain)
+    }
+
+    /// A scope for the organization that an authorization request names: it shows nothing but active
+    /// connections, which the application may name one by one anyway.
+    pub fn organization_named(&self, organization: OrganizationId) -> OrgScope {
+        OrgScope::from_evidence(organization)
     }
 
     /// The organization's active connections, oldest first, from memory.

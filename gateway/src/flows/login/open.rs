@@ -1,0 +1,100 @@
+//! Connections in memory: settings checked, certificates and keys parsed once, not per login.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use connectors::{Connector, Settings, SpEndpoints, SpKeyPair, SpKeys};
+
+use crate::app::App;
+use crate::config::PublicUrl;
+use crate::error::Error;
+use crate::ids::ConnectionId;
+use crate::model::Connection;
+use crate::store::{OrgScope, Reads, connections, global};
+
+/// Connections that stay open in memory.
+const CACHED_CONNECTIONS: u64 = 10_000;
+
+/// A connection ready to sign in with.
+pub struct OpenConnection {
+    pub scope: OrgScope,
+    pub connection: Connection,
+    pub connector: Arc<Connector>,
+    /// The organization's config generation at which this was read.
+    generation: i64,
+}
+
+/// The open connections of this replica, each as true as discovery's memory.
+#[derive(Clone)]
+pub struct ConnectionCache(moka::sync::Cache<ConnectionId, Arc<OpenConnection>>);
+
+impl Default for ConnectionCache {
+    fn default() -> Self {
+        Self(moka::sync::Cache::new(CACHED_CONNECTIONS))
+    }
+}
+
+/// This connection's own addresses (CONTRACT section 5).
+pub fn sp_endpoints(public_url: &PublicUrl, id: ConnectionId) -> SpEndpoints {
+    SpEndpoints {
+        entity_id: public_url.join(&format!("/saml/{id}/metadata")),
+        acs_url: public_url.join(&format!("/saml/{id}/acs")),
+        slo_url: public_url.join(&format!("/saml/{id}/slo")),
+        metadata_url: public_url.join(&format!("/saml/{id}/metadata")),
+        redirect_uri: public_url.join(&format!("/oidc/{id}/callback")),
+    }
+}
+
+/// Opens a connection, whatever its state. `None` when there is no such connection.
+pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnection>>, Error> {
+    if let Some(open) = app.connections.0.get(&id)
+        && open.generation == app.store.config_generation(&open.scope)
+    {
+        return Ok(Some(open));
+    }
+    let db = app.store.read();
+    let Some(scope) = global::owner_of_connection(&db, id).await? else { return Ok(None) };
+    // Read before the row: a change in between only makes the entry look old.
+    let generation = app.store.config_generation(&scope);
+    let Some(connection) = connections::find(&db, &scope, id).await? else { return Ok(None) };
+    let connector = connector(app, &db, &scope, &connection).await?;
+    let open = Arc::new(OpenConnection {
+        scope,
+        connection,
+        connector: Arc::new(connector),
+        generation,
+    });
+    app.connections.0.insert(id, Arc::clone(&open));
+    Ok(Some(open))
+}
+
+async fn connector(
+    app: &App,
+    db: &impl Reads,
+    scope: &OrgScope,
+    connection: &Connection,
+) -> Result<Connector, Error> {
+    let id = connection.id.to_string();
+    let mut settings = connection.settings.clone();
+    if let (Settings::Oidc(oidc), Some(sealed)) = (&mut settings, &connection.client_secret_sealed)
+    {
+        let place = ("connections", "client_secret_sealed", id.as_str());
+        let secret = app.vault.unseal(db, scope, place, sealed).await?;
+        oidc.client_secret = Some(String::from_utf8_lossy(secret.expose()).into_owned());
+    }
+    let mut pairs = Vec::new();
+    for key in connections::keys(db, scope, connection.id).await? {
+        let place = ("connection_keys", "private_key_sealed", key.id.as_str());
+        let private_key = app.vault.unseal(db, scope, place, &key.private_key_sealed).await?;
+        let certificate = STANDARD
+            .decode(&key.certificate)
+            .map_err(|error| Error::Internal(format!("a stored certificate: {error}")))?;
+        pairs.push(SpKeyPair { private_key: private_key.expose().clone(), certificate });
+    }
+    let endpoints = sp_endpoints(&app.public_url, connection.id);
+    Connector::open(&settings, &endpoints, &SpKeys { pairs }).map_err(|problems| {
+        let fields: Vec<_> = problems.into_iter().map(|problem| problem.field).collect();
+        Error::Internal(format!("the stored settings of {id} are not usable: {}", fields.join(", ")))
+    })
+}
