@@ -5,8 +5,11 @@ use std::sync::Arc;
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, PublicUrl};
 use crate::error::Error;
+use crate::egress::{Dns, Egress};
+use crate::flows::login::ConnectionCache;
 use crate::secrets::KeyRing;
 use crate::store::{Store, Vault};
+use crate::telemetry::Metrics;
 
 /// What every flow and handler works with.
 #[derive(Clone)]
@@ -17,6 +20,10 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     pub store: Store,
     pub vault: Vault,
+    pub egress: Egress,
+    pub dns: Arc<Dns>,
+    pub metrics: Metrics,
+    pub connections: ConnectionCache,
 }
 
 /// Why the gateway did not start.

@@ -1,13 +1,73 @@
-//! Sessions: what one successful login opened.
+//! Sessions and their authorization codes: what one successful login opened.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
-use super::entity::sessions::{Column, Entity, Model};
+use super::columns::JsonText;
+use super::entity::sessions::{ActiveModel, Column, Entity, Model};
 use super::entity::{authorization_codes, refresh_tokens};
 use super::{OrgScope, Reads, StoreError, Tx};
-use crate::ids::{SessionId, UserId};
-use crate::model::{Cause, EventType, IdentityEvent, Session, SessionState, Timestamp};
+use crate::ids::{ApplicationId, SessionId, UserId};
+use crate::model::{
+    Cause, EventType, IdentityEvent, Session, SessionClaims, SessionState, Timestamp,
+};
+
+/// Opens a session.
+pub async fn insert(
+    tx: &Tx,
+    scope: &OrgScope,
+    session: &Session,
+    application: ApplicationId,
+    claims: SessionClaims,
+) -> Result<(), StoreError> {
+    let row = ActiveModel {
+        id: Set(session.id),
+        organization_id: Set(scope.organization()),
+        user_id: Set(session.user_id),
+        connection_id: Set(session.connection_id),
+        login_id: Set(session.login_id),
+        application_id: Set(application),
+        state: Set(session.state),
+        claims: Set(JsonText(claims)),
+        created_at: Set(session.created_at),
+        expires_at: Set(session.expires_at),
+        revoked_at: Set(None),
+    };
+    Entity::insert(row).exec_without_returning(tx.db()).await?;
+    Ok(())
+}
+
+/// An authorization code, kept as its keyed hash (RFC 6749 4.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCode {
+    pub code_hash: String,
+    pub session_id: SessionId,
+    pub application_id: ApplicationId,
+    pub redirect_uri: String,
+    pub code_challenge: Option<String>,
+    pub nonce: Option<String>,
+    /// Space-separated.
+    pub scope: String,
+    pub expires_at: Timestamp,
+    pub redeemed_at: Option<Timestamp>,
+}
+
+pub async fn insert_code(tx: &Tx, scope: &OrgScope, code: &StoredCode) -> Result<(), StoreError> {
+    let row = authorization_codes::ActiveModel {
+        code_hash: Set(code.code_hash.clone()),
+        organization_id: Set(scope.organization()),
+        session_id: Set(code.session_id),
+        application_id: Set(code.application_id),
+        redirect_uri: Set(code.redirect_uri.clone()),
+        code_challenge: Set(code.code_challenge.clone()),
+        nonce: Set(code.nonce.clone()),
+        scope: Set(code.scope.clone()),
+        expires_at: Set(code.expires_at),
+        redeemed_at: Set(None),
+    };
+    authorization_codes::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    Ok(())
+}
 
 /// Ends the active sessions of a user with their codes and refresh tokens, in this transaction, and records
 /// a `session.revoked` for each. `source` is the event's, such as `/directories/dir_…`.

@@ -1,0 +1,211 @@
+//! The continue step: the browser that began ends the login, and the application gets its code.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use connectors::{CheckName, ConnectorError, NormalizedIdentity, Trace};
+
+use super::begin::protocol;
+use super::complete::{Refusal, fail_in, record_failure};
+use super::{Browser, OpenConnection, account};
+use crate::app::App;
+use crate::error::Error;
+use crate::flows::authorize::{AuthorizeRequest, redirect_with};
+use crate::ids::SessionId;
+use crate::model::{
+    ActorKind, Application, Cause, EventType, IdentityEvent, LoginOutcome, LoginState, Session,
+    SessionClaims, SessionState, Timestamp, User,
+};
+use crate::store::logins::StoredLogin;
+use crate::store::sessions::{self, StoredCode};
+use crate::store::{StoreError, Tx, applications, logins};
+
+/// SECURITY-MODEL G17.
+const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
+
+/// Where the continue step leads.
+#[derive(Debug)]
+pub enum Finished {
+    /// To the application, with a code.
+    Redirect { url: String },
+    Refused(Box<Refusal>),
+    /// The handle is not, or no longer, one of ours: nothing is known of the login.
+    Unknown,
+}
+
+/// Ends the login that waits under `handle`. A handle works once, in the browser that began.
+pub async fn finish(app: &App, handle: &str, browser: &Browser) -> Result<Finished, Error> {
+    let found = logins::find_by_handle(&app.store.read(), &app.vault.hash(handle)).await?;
+    let Some((_, stored)) = found else { return Ok(Finished::Unknown) };
+    let Some(open) = super::open(app, stored.login.connection_id).await? else {
+        return Ok(Finished::Unknown);
+    };
+    let now = app.clock.now();
+    let mut trace =
+        stored.trace.clone().unwrap_or_else(|| Trace::new(protocol(open.connection.kind)));
+    if stored.state != LoginState::Verified || stored.expires_at.0 <= now {
+        return Ok(Finished::Unknown);
+    }
+    if !same_browser(app, &stored, browser) {
+        let error = ConnectorError::BrowserMismatch;
+        let refusal = record_failure(app, &open, stored, trace, error, browser).await?;
+        return Ok(Finished::Refused(Box::new(refusal)));
+    }
+    trace.pass(CheckName::Browser);
+    let (Some(sealed), Some(request)) = (stored.sealed.clone(), stored.request.clone()) else {
+        return Ok(Finished::Unknown);
+    };
+    let row = stored.login.id.to_string();
+    let place = ("logins", "sealed", row.as_str());
+    let document = app.vault.unseal(&app.store.read(), &open.scope, place, &sealed).await?;
+    let identity: NormalizedIdentity =
+        serde_json::from_slice(document.expose()).map_err(StoreError::from)?;
+    let client = applications::find(&app.store.read(), request.client_id).await?;
+    let Some(client) = client else { return Ok(Finished::Unknown) };
+
+    let attempt =
+        Attempt { open: &open, stored, request, client: client.application, identity, browser };
+    attempt.sign_in(app, trace).await
+}
+
+fn same_browser(app: &App, stored: &StoredLogin, browser: &Browser) -> bool {
+    let (Some(expected), Some(cookie)) = (&stored.browser_hash, &browser.cookie) else {
+        return false;
+    };
+    use subtle::ConstantTimeEq as _;
+    expected.as_bytes().ct_eq(app.vault.hash(cookie).as_bytes()).into()
+}
+
+/// All that the last transaction of a login works on.
+struct Attempt<'a> {
+    open: &'a Arc<OpenConnection>,
+    stored: StoredLogin,
+    request: AuthorizeRequest,
+    client: Application,
+    identity: NormalizedIdentity,
+    browser: &'a Browser,
+}
+
+impl Attempt<'_> {
+    /// One transaction: the user and roles, the session, the code, the events.
+    async fn sign_in(self, app: &App, mut trace: Trace) -> Result<Finished, Error> {
+        let open = self.open;
+        let scope = &open.scope;
+        let now = app.clock.now();
+        let cause = Cause::new(ActorKind::Connection, open.connection.id, &self.browser.request_id);
+        let tx = app.store.begin().await?;
+        let user = match account::resolve(app, &tx, open, &self.identity, &cause).await? {
+            Ok(user) => user,
+            Err(error) => {
+                // What `resolve` may have written goes; the refusal is kept in its place.
+                drop(tx);
+                return self.refuse(app, trace, error).await;
+            }
+        };
+        trace.pass(CheckName::User);
+        let id = self.stored.login.id;
+        if !logins::succeed(&tx, scope, id, user.id, &trace, Timestamp(now)).await? {
+            return Ok(Finished::Unknown);
+        }
+        let session = self.open_session(app, &tx, &user, now).await?;
+        let code = self.issue_code(app, &tx, &session, now).await?;
+
+        let mut login = self.stored.login.clone();
+        login.outcome = LoginOutcome::Succeeded;
+        login.user_id = Some(user.id);
+        login.code = None;
+        let source = format!("/connections/{}", open.connection.id);
+        let succeeded = IdentityEvent::new(EventType::LoginSucceeded, &source, id, &login);
+        tx.record(scope, succeeded, &cause);
+        let created = IdentityEvent::new(EventType::SessionCreated, &source, session.id, &session);
+        tx.record(scope, created, &cause);
+        tx.commit().await?;
+        app.metrics.sso_login(open.connection.kind.as_str(), "succeeded", "none");
+
+        let issuer = app.public_url.as_str();
+        let mut answer = vec![("code", code.as_str())];
+        answer.extend(self.request.state.as_deref().map(|state| ("state", state)));
+        answer.push(("iss", issuer));
+        Ok(Finished::Redirect { url: redirect_with(&self.request.redirect_uri, &answer) })
+    }
+
+    async fn refuse(
+        mut self,
+        app: &App,
+        mut trace: Trace,
+        error: ConnectorError,
+    ) -> Result<Finished, Error> {
+        trace.fail(&error, self.open.connection.provider.as_deref());
+        self.stored.login.email = self.identity.email.clone();
+        let tx = app.store.begin().await?;
+        fail_in(app, &tx, self.open, &self.stored, &trace, &error, self.browser).await?;
+        tx.commit().await?;
+        app.metrics.sso_login(self.open.connection.kind.as_str(), "failed", error.code());
+        Ok(Finished::Refused(Box::new(Refusal {
+            login: self.stored.login.id,
+            email: self.identity.email,
+            request: Some(self.request),
+            error,
+            trace,
+        })))
+    }
+
+    /// Never longer than the IdP allowed (SECURITY-MODEL G10).
+    async fn open_session(
+        &self,
+        app: &App,
+        tx: &Tx,
+        user: &User,
+        now: DateTime<Utc>,
+    ) -> Result<Session, Error> {
+        let identity = &self.identity;
+        let longest = now + TimeDelta::seconds(self.client.refresh_token_ttl);
+        let expires_at = identity.session_expires_at.map_or(longest, |limit| limit.min(longest));
+        let session = Session {
+            id: SessionId::generate(&*app.clock, &*app.entropy),
+            organization_id: self.open.scope.organization(),
+            user_id: user.id,
+            connection_id: self.open.connection.id,
+            login_id: self.stored.login.id,
+            state: SessionState::Active,
+            created_at: Timestamp(now),
+            expires_at: Timestamp(expires_at),
+        };
+        let claims = SessionClaims {
+            connection_type: self.open.connection.kind.as_str().to_owned(),
+            idp_subject: identity.idp_subject.clone(),
+            auth_time: identity.auth_time.unwrap_or(now).timestamp(),
+            acr: identity.acr.clone(),
+            amr: identity.amr.clone(),
+            groups: identity.groups.clone(),
+            attributes: identity.attributes.clone(),
+            raw_attributes: identity.raw_attributes.clone(),
+            session_index: identity.session_index.clone(),
+        };
+        sessions::insert(tx, &self.open.scope, &session, self.client.id, claims).await?;
+        Ok(session)
+    }
+
+    async fn issue_code(
+        &self,
+        app: &App,
+        tx: &Tx,
+        session: &Session,
+        now: DateTime<Utc>,
+    ) -> Result<String, Error> {
+        let code = app.entropy.token();
+        let stored = StoredCode {
+            code_hash: app.vault.hash(&code),
+            session_id: session.id,
+            application_id: self.client.id,
+            redirect_uri: self.request.redirect_uri.clone(),
+            code_challenge: self.request.code_challenge.clone(),
+            nonce: self.request.nonce.clone(),
+            scope: self.request.scope.join(" "),
+            expires_at: Timestamp(now + CODE_LIFETIME),
+            redeemed_at: None,
+        };
+        sessions::insert_code(tx, &self.open.scope, &stored).await?;
+        Ok(code)
+    }
+}

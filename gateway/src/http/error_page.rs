@@ -1,0 +1,107 @@
+//! Failures as a person sees them (PORTAL H6): HTML with the stable code, the login id and what to do.
+
+use chrono::{DateTime, Utc};
+use connectors::ConnectorError;
+use poem::http::StatusCode;
+use poem::{IntoResponse, Response};
+
+use super::oauth::authorize::to_application;
+use super::pages::{self, SignInErrorPage};
+use crate::app::App;
+use crate::error::Error;
+use crate::flows::login::Refusal;
+use crate::model::Application;
+use crate::store::applications;
+
+/// A refused login. A person's own refusal at the IdP goes back to the application (CONTRACT section 4);
+/// everything else is a page, since the application can't mend it.
+pub(super) async fn refusal(
+    app: &App,
+    refusal: &Refusal,
+    application: Option<&Application>,
+) -> Result<Response, Error> {
+    if let Some(request) = &refusal.request
+        && (request.is_passive() || is_denial(&refusal.error))
+    {
+        let error = if is_denial(&refusal.error) { "access_denied" } else { "login_required" };
+        let description = format!("{} ({})", refusal.error.code(), refusal.login);
+        let state = request.state.as_deref();
+        return Ok(to_application(app, &request.redirect_uri, state, error, &description));
+    }
+    let found = match (&refusal.request, application) {
+        (_, Some(application)) => Some(application.clone()),
+        (Some(request), None) => applications::find(&app.store.read(), request.client_id)
+            .await?
+            .map(|stored| stored.application),
+        (None, None) => None,
+    };
+    Ok(page(refusal, found.as_ref(), app.clock.now()))
+}
+
+/// The person said no at the IdP.
+fn is_denial(error: &ConnectorError) -> bool {
+    matches!(error, ConnectorError::IdpError { error, .. } if error == "access_denied")
+}
+
+fn page(refusal: &Refusal, application: Option<&Application>, now: DateTime<Utc>) -> Response {
+    let said = match &refusal.error {
+        ConnectorError::IdpStatus { status, message } => Some(format!("{status} {message}")),
+        ConnectorError::IdpError { error, description } => Some(format!("{error} {description}")),
+        _ => None,
+    };
+    let login = refusal.login.to_string();
+    let fix = refusal.trace.failure().map(|check| check.fix.clone()).unwrap_or_default();
+    let app_url = application.and_then(home_of);
+    let start = application.and_then(|application| application.initiate_login_uri.clone());
+    pages::sign_in_error(
+        &SignInErrorPage {
+            code: refusal.error.code(),
+            app: application.map(|application| application.name.as_str()),
+            org: None,
+            email: refusal.email.as_deref(),
+            login_id: Some(&login),
+            fix: &fix,
+            idp_said: said.as_deref(),
+            try_again_url: start.as_deref(),
+            app_url: app_url.as_deref(),
+            at: now,
+        },
+        status(&refusal.error),
+    )
+    .into_response()
+}
+
+/// The application's own front door: the origin of the address that it registered.
+fn home_of(application: &Application) -> Option<String> {
+    let first = application.redirect_uris.first()?;
+    let url = url::Url::parse(first).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
+}
+
+/// All are 4xx (CONTRACT section 5): who may not enter gets 403, the rest 400.
+fn status(error: &ConnectorError) -> StatusCode {
+    match error {
+        ConnectorError::UserDeactivated
+        | ConnectorError::UserNotProvisioned
+        | ConnectorError::ConnectionInactive
+        | ConnectorError::EmailDomainNotAllowed { .. }
+        | ConnectorError::BrowserMismatch
+        | ConnectorError::IdpInitiatedForbidden => StatusCode::FORBIDDEN,
+        ConnectorError::ResponseTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// A sign-in whose record is gone: the handle or request was used, or is too old.
+pub(super) fn expired(now: DateTime<Utc>) -> Response {
+    let code = ConnectorError::LoginExpired.code();
+    let fix = connectors::provider::fix(None, code);
+    let page = SignInErrorPage { code, fix: &fix, at: now, ..SignInErrorPage::default() };
+    pages::sign_in_error(&page, StatusCode::BAD_REQUEST).into_response()
+}
+
+/// Ours to mend: the log has the cause, the person a reference.
+pub(super) fn internal(error: &Error, request_id: &str) -> Response {
+    tracing::error!(%error, code = error.code(), request_id, "a request failed");
+    pages::error_of_status(error.status(), Some(request_id)).into_response()
+}

@@ -1,0 +1,3 @@
+//! The OpenID provider's endpoints for the application (CONTRACT section 4).
+
+pub(super) mod authorize;

@@ -1,0 +1,120 @@
+//! What a customer's SAML IdP speaks to (CONTRACT section 5): metadata and the assertion consumer service.
+
+use connectors::{Callback, Connector, IdpInitiated, Settings};
+use poem::http::{StatusCode, header};
+use poem::web::{Data, Path};
+use poem::{Body, IntoResponse, Request, Response, handler};
+
+use super::oauth::authorize::see_other;
+use super::{browser, error_page, pages};
+use crate::app::App;
+use crate::error::Error;
+use crate::flows::authorize::redirect_with;
+use crate::flows::login::{self, Answer, Browser, OpenConnection};
+use crate::ids::ConnectionId;
+use crate::model::ConnectionState;
+use crate::store::applications;
+
+/// Longest form at the ACS: 1 MiB of XML in base64, percent-encoded, and room for the other fields. What is
+/// longer gets `response_too_large` with its trace, up to here, and 413 beyond.
+pub(super) const MAX_ACS_FORM: usize = 12 * 1024 * 1024;
+
+/// This connection's SP metadata; its URL is the SP entity ID.
+#[handler]
+pub(crate) async fn metadata(app: Data<&App>, request: &Request, Path(id): Path<String>) -> Response {
+    let browser = browser::of(&app, request);
+    let found = match find(&app, &id).await {
+        Ok(found) => found,
+        Err(error) => return error_page::internal(&error, &browser.request_id),
+    };
+    match found.as_deref().map(|open| &*open.connector) {
+        Some(Connector::Saml(saml)) => Response::builder()
+            .header(header::CONTENT_TYPE, "application/samlmetadata+xml")
+            .header(header::CACHE_CONTROL, "public, max-age=300")
+            .body(saml.sp_metadata()),
+        _ => pages::error_of_status(StatusCode::NOT_FOUND, None).into_response(),
+    }
+}
+
+/// The assertion consumer service, HTTP-POST binding (SAML Bindings 3.5). No cookie is expected: the POST
+/// is cross-site.
+#[handler]
+pub(crate) async fn acs(
+    app: Data<&App>,
+    request: &Request,
+    Path(id): Path<String>,
+    body: Body,
+) -> Response {
+    let browser = browser::of(&app, request);
+    match consume(&app, &id, body, &browser).await {
+        Ok(response) => response,
+        Err(error) => error_page::internal(&error, &browser.request_id),
+    }
+}
+
+async fn consume(app: &App, id: &str, body: Body, browser: &Browser) -> Result<Response, Error> {
+    let Some(open) = find(app, id).await? else {
+        return Ok(pages::error_of_status(StatusCode::NOT_FOUND, None).into_response());
+    };
+    if !matches!(&*open.connector, Connector::Saml(_)) {
+        return Ok(pages::error_of_status(StatusCode::NOT_FOUND, None).into_response());
+    }
+    let Ok(form) = body.into_bytes_limit(MAX_ACS_FORM).await else {
+        return Ok(pages::error_of_status(StatusCode::PAYLOAD_TOO_LARGE, None).into_response());
+    };
+    let saml_response = url::form_urlencoded::parse(&form)
+        .find(|(name, _)| name == "SAMLResponse")
+        .map(|(_, value)| value.into_owned());
+    if let Some(url) = restart(app, &open, saml_response.as_deref()).await? {
+        return Ok(see_other(&url));
+    }
+    match login::complete(app, &open, Callback::SamlPost { saml_response }, browser).await? {
+        Answer::Continue { handle } => Ok(see_other(&format!("/login/continue/{handle}"))),
+        Answer::Refused(refusal) => error_page::refusal(app, &refusal, None).await,
+    }
+}
+
+async fn find(
+    app: &App,
+    id: &str,
+) -> Result<Option<std::sync::Arc<OpenConnection>>, Error> {
+    match id.parse::<ConnectionId>() {
+        Ok(id) => login::open(app, id).await,
+        Err(_) => Ok(None),
+    }
+}
+
+/// An unsolicited response, where the connection says `restart`: nothing in it is used, the application
+/// starts a fresh request (CONTRACT section 5). `None` when it is to be checked, and refused with its trace.
+async fn restart(
+    app: &App,
+    open: &OpenConnection,
+    saml_response: Option<&str>,
+) -> Result<Option<String>, Error> {
+    let Settings::Saml(settings) = &open.connection.settings else { return Ok(None) };
+    let unsolicited =
+        saml_response.is_some_and(connectors::saml::is_unsolicited);
+    if settings.idp_initiated != IdpInitiated::Restart
+        || !unsolicited
+        || open.connection.state != ConnectionState::Active
+    {
+        return Ok(None);
+    }
+    let applications = applications::all(&app.store.read()).await?;
+    let application = match (open.connection.default_application_id, applications.as_slice()) {
+        (Some(id), all) => all.iter().find(|stored| stored.application.id == id),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    let start = application.and_then(|stored| stored.application.initiate_login_uri.as_deref());
+    Ok(start.map(|url| {
+        redirect_with(
+            url,
+            &[
+                ("iss", app.public_url.as_str()),
+                ("organization_id", &open.scope.organization().to_string()),
+                ("connection_id", &open.connection.id.to_string()),
+            ],
+        )
+    }))
+}
