@@ -6,7 +6,6 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{Config, PublicUrl};
 use crate::error::Error;
 use crate::egress::{Dns, Egress};
-use crate::flows::login::ConnectionCache;
 use crate::secrets::KeyRing;
 use crate::store::{Store, Vault};
 use crate::telemetry::Metrics;
@@ -23,7 +22,6 @@ pub struct App {
     pub egress: Egress,
     pub dns: Arc<Dns>,
     pub metrics: Metrics,
-    pub connections: ConnectionCache,
 }
 
 /// Why the gateway did not start.
@@ -60,6 +58,11 @@ impl App {
         )
         .await?;
         let vault = Vault::open(&store, KeyRing::new(&keys)?, Arc::clone(&entropy)).await?;
+        let metrics = Metrics::new().map_err(|error| Error::Internal(error.to_string()))?;
+        let dns = Arc::new(
+            Dns::new(&config.dns_servers).map_err(|error| Error::Internal(error.to_string()))?,
+        );
+        let egress = Egress::new(&config, dns.clone(), metrics.clone());
         Ok(Self {
             config: Arc::new(config),
             public_url,
@@ -67,6 +70,9 @@ impl App {
             entropy,
             store,
             vault,
+            egress,
+            dns,
+            metrics,
         })
     }
 }

@@ -7,7 +7,9 @@
 pub mod applications;
 pub mod columns;
 pub mod connections;
+pub mod deliveries;
 mod entity;
+pub mod feed;
 pub mod global;
 mod group_commit;
 pub mod identities;
@@ -20,6 +22,7 @@ pub mod sessions;
 mod tx;
 pub mod users;
 pub mod vault;
+pub mod webhook_endpoints;
 
 #[cfg(test)]
 mod tests;

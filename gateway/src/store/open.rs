@@ -9,7 +9,7 @@ use sea_orm::{
     TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::group_commit::GroupCommit;
 use super::routing::{RoutedConnection, Routing};
@@ -33,7 +33,7 @@ struct Inner {
     writers: Writers,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    events_recorded: Notify,
+    events_recorded: watch::Sender<u64>,
     routing: Routing,
 }
 
@@ -89,7 +89,7 @@ impl Store {
             writers: writer,
             clock,
             entropy,
-            events_recorded: Notify::new(),
+            events_recorded: watch::Sender::new(0),
             routing: Routing::default(),
         }));
         store.refresh_routing().await.map_err(OpenError::Load)?;
@@ -135,9 +135,32 @@ impl Store {
         &*self.0.entropy
     }
 
-    /// Woken after each commit that recorded events on this replica.
-    pub fn events_recorded(&self) -> &Notify {
-        &self.0.events_recorded
+    /// Changes after each commit that recorded events on this replica.
+    pub fn events_recorded(&self) -> watch::Receiver<u64> {
+        self.0.events_recorded.subscribe()
+    }
+
+    pub(super) fn note_events(&self) {
+        self.0.events_recorded.send_modify(|commits| *commits += 1);
+    }
+
+    /// The lease clock as SQL (EVENTS section 3.2): the database's own on PostgreSQL, so that no replica's
+    /// clock moves a lease; SQLite has one process, whose clock it is.
+    pub(super) fn lease_clock(&self) -> String {
+        match &self.0.writers {
+            Writers::Sqlite(_) => self.clock().now().timestamp_millis().to_string(),
+            Writers::Postgres(_) => {
+                "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint".to_owned()
+            }
+        }
+    }
+
+    /// `FOR UPDATE SKIP LOCKED` where several replicas claim; SQLite has one writer.
+    pub(super) fn skip_locked(&self) -> &'static str {
+        match &self.0.writers {
+            Writers::Sqlite(_) => "",
+            Writers::Postgres(_) => "FOR UPDATE SKIP LOCKED",
+        }
     }
 
     /// The organization that verified `domain`, from memory (discovery never queries).

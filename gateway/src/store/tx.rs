@@ -92,7 +92,7 @@ impl Tx {
             Writer::Postgres(transaction) => transaction.commit().await?,
         }
         if !events.is_empty() {
-            store.events_recorded().notify_waiters();
+            store.note_events();
         }
         if !config.is_empty() {
             // The change is committed whatever happens here: the poll repeats a failed refresh.
