@@ -1,13 +1,20 @@
-//! `App`: the shared parts of one gateway, cheap to clone.
+//! `App`: the shared parts of one gateway, cheap to clone; and its life from start to drain.
+
+mod serve;
+
+pub use serve::{Running, start};
 
 use std::sync::Arc;
 
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, PublicUrl};
-use crate::error::Error;
 use crate::egress::{Dns, Egress};
+use crate::error::Error;
+use crate::flows::login::ConnectionCache;
+use crate::http::drain::Drain;
+use crate::http::limits::RateLimits;
 use crate::secrets::KeyRing;
-use crate::store::{Store, Vault};
+use crate::store::{Store, Vault, feed};
 use crate::telemetry::Metrics;
 
 /// What every flow and handler works with.
@@ -22,6 +29,9 @@ pub struct App {
     pub egress: Egress,
     pub dns: Arc<Dns>,
     pub metrics: Metrics,
+    pub connections: ConnectionCache,
+    pub rate_limits: RateLimits,
+    pub drain: Drain,
 }
 
 /// Why the gateway did not start.
@@ -35,6 +45,11 @@ pub enum StartError {
     Database(#[from] crate::store::OpenError),
     #[error("{0}")]
     Service(#[from] Error),
+    #[error("{address} can't be listened on: {source}")]
+    Listen {
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
 }
 
 impl App {
@@ -58,11 +73,15 @@ impl App {
         )
         .await?;
         let vault = Vault::open(&store, KeyRing::new(&keys)?, Arc::clone(&entropy)).await?;
+        let tx = store.begin().await.map_err(Error::from)?;
+        feed::ensure(&tx, &*entropy).await.map_err(Error::from)?;
+        tx.commit().await.map_err(Error::from)?;
         let metrics = Metrics::new().map_err(|error| Error::Internal(error.to_string()))?;
         let dns = Arc::new(
             Dns::new(&config.dns_servers).map_err(|error| Error::Internal(error.to_string()))?,
         );
         let egress = Egress::new(&config, dns.clone(), metrics.clone());
+        let rate_limits = RateLimits::new(config.rate_limits, metrics.clone());
         Ok(Self {
             config: Arc::new(config),
             public_url,
@@ -73,6 +92,9 @@ impl App {
             egress,
             dns,
             metrics,
+            connections: ConnectionCache::default(),
+            rate_limits,
+            drain: Drain::default(),
         })
     }
 }

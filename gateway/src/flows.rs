@@ -2,4 +2,4 @@
 
 pub mod authorize;
 pub mod discovery;
-//pub mod login;
+pub mod login;

@@ -1,13 +1,88 @@
-//! http
+//! The faces of the gateway: each parses, calls one flow, and renders.
 
 pub mod assets;
+mod browser;
 pub mod client_ip;
 pub mod drain;
+mod error_page;
 pub mod health;
 pub mod limits;
+mod login;
 pub mod metrics;
+mod oauth;
+mod oidc;
 pub mod pages;
 pub mod request_id;
+mod saml;
 mod security_headers;
 pub mod server;
 pub mod shell;
+
+use poem::http::StatusCode;
+use poem::{EndpointExt, IntoEndpoint, IntoResponse, Route, get, handler, post};
+
+use crate::app::App;
+use health::Health;
+use limits::{BodyLimit, DEFAULT_BODY_LIMIT, PerAddress};
+use shell::Shell;
+
+/// All routes, with what happens to every request around them.
+pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static> + use<> {
+    let pages = PerAddress::new(app.rate_limits.clone(), |limited| {
+        let mut response =
+            pages::error_of_status(StatusCode::TOO_MANY_REQUESTS, None).into_response();
+        if let Ok(value) = limited.retry_after().to_string().parse() {
+            response
+                .headers_mut()
+                .insert(poem::http::header::RETRY_AFTER, value);
+        }
+        response
+    });
+    let browser = Route::new()
+        .at(
+            "/oauth/authorize",
+            get(oauth::authorize::get).post(oauth::authorize::post),
+        )
+        .at("/login", get(login::page).post(login::submit))
+        .at("/login/choose", post(login::choose))
+        .at("/login/continue/:handle", get(login::continue_login))
+        .at("/saml/:connection/metadata", get(saml::metadata))
+        .at(
+            "/saml/:connection/acs",
+            post(saml::acs).with(BodyLimit(saml::MAX_ACS_FORM)),
+        )
+        .at("/oidc/:connection/callback", get(oidc::callback));
+    let browser = assets::mount(browser, app.public_url.is_secure());
+    let shell = Shell {
+        entropy: app.entropy.clone(),
+        metrics: app.metrics.clone(),
+        trusted_proxies: app.config.trusted_proxies.clone(),
+        https: app.public_url.is_secure(),
+    };
+    Route::new()
+        .at("/health/live", get(live).data(health.clone()))
+        .at("/health/ready", get(ready).data(health.clone()))
+        .at("/metrics", get(metrics_text))
+        .nest(
+            "/",
+            browser.with(pages).catch_all_error(error_page::unhandled),
+        )
+        .with(BodyLimit(DEFAULT_BODY_LIMIT))
+        .data(app.clone())
+        .with(shell)
+}
+
+#[handler]
+fn live(health: poem::web::Data<&Health>) -> poem::Response {
+    health.live()
+}
+
+#[handler]
+async fn ready(health: poem::web::Data<&Health>) -> poem::Response {
+    health.ready().await
+}
+
+#[handler]
+fn metrics_text(app: poem::web::Data<&App>) -> poem::Response {
+    metrics::render(&app.metrics)
+}

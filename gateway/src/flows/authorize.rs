@@ -8,7 +8,14 @@ use crate::ids::{ApplicationId, ConnectionId, OrganizationId};
 use crate::model::{Application, ApplicationType};
 
 /// Scopes that Tenon knows; others are ignored, as RFC 6749 3.3 allows.
-pub const SCOPES: [&str; 6] = ["openid", "profile", "email", "groups", "roles", "offline_access"];
+pub const SCOPES: [&str; 6] = [
+    "openid",
+    "profile",
+    "email",
+    "groups",
+    "roles",
+    "offline_access",
+];
 
 /// Longest `state`, `nonce` and `login_hint` that is carried along, in bytes.
 const MAX_CARRIED: usize = 2048;
@@ -63,7 +70,12 @@ pub enum AuthorizeError {
     /// `client_id` or `redirect_uri` can't be trusted: only the person is told (RFC 6749 4.1.2.1).
     Untrusted { code: &'static str, message: String },
     /// The application is told by redirect.
-    Refused { redirect_uri: String, state: Option<String>, error: &'static str, description: String },
+    Refused {
+        redirect_uri: String,
+        state: Option<String>,
+        error: &'static str,
+        description: String,
+    },
 }
 
 /// The parameters, each at most once (RFC 6749 3.1), empty ones treated as absent.
@@ -79,7 +91,10 @@ impl Parameters {
             if value.is_empty() {
                 continue;
             }
-            if values.insert(name.to_string(), value.into_owned()).is_some() {
+            if values
+                .insert(name.to_string(), value.into_owned())
+                .is_some()
+            {
                 twice.get_or_insert(name.into_owned());
             }
         }
@@ -93,14 +108,18 @@ impl Parameters {
 
 /// The `client_id` of a request, to find the application by.
 pub fn client_id(parameters: &Parameters) -> Result<ApplicationId, AuthorizeError> {
-    parameters.get("client_id").and_then(|id| id.parse().ok()).ok_or_else(unknown_client)
+    parameters
+        .get("client_id")
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(unknown_client)
 }
 
 pub fn unknown_client() -> AuthorizeError {
     AuthorizeError::Untrusted {
         code: "invalid_client",
-        message: "The application that sent you here is not known: its client_id is missing or wrong."
-            .to_owned(),
+        message:
+            "The application that sent you here is not known: its client_id is missing or wrong."
+                .to_owned(),
     }
 }
 
@@ -126,24 +145,44 @@ pub fn check(
     };
 
     if let Some(name) = twice {
-        return Err(refuse("invalid_request", &format!("the parameter {name} stands twice")));
+        return Err(refuse(
+            "invalid_request",
+            &format!("the parameter {name} stands twice"),
+        ));
     }
-    for (name, error) in [("request", "request_not_supported"), ("request_uri", "request_uri_not_supported")] {
+    for (name, error) in [
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+    ] {
         if parameters.get(name).is_some() {
             return Err(refuse(error, &format!("{name} is not supported")));
         }
     }
     match parameters.get("response_type") {
         Some("code") => {}
-        Some(_) => return Err(refuse("unsupported_response_type", "only response_type=code is supported")),
+        Some(_) => {
+            return Err(refuse(
+                "unsupported_response_type",
+                "only response_type=code is supported",
+            ));
+        }
         None => return Err(refuse("invalid_request", "response_type is missing")),
     }
     if !matches!(parameters.get("response_mode"), None | Some("query")) {
-        return Err(refuse("invalid_request", "only response_mode=query is supported"));
+        return Err(refuse(
+            "invalid_request",
+            "only response_mode=query is supported",
+        ));
     }
     for name in ["state", "nonce", "login_hint", "domain_hint", "acr_values"] {
-        if parameters.get(name).is_some_and(|value| value.len() > MAX_CARRIED) {
-            return Err(refuse("invalid_request", &format!("{name} is longer than {MAX_CARRIED} bytes")));
+        if parameters
+            .get(name)
+            .is_some_and(|value| value.len() > MAX_CARRIED)
+        {
+            return Err(refuse(
+                "invalid_request",
+                &format!("{name} is longer than {MAX_CARRIED} bytes"),
+            ));
         }
     }
 
@@ -164,12 +203,22 @@ pub fn check(
         .get("organization_id")
         .map(str::parse)
         .transpose()
-        .map_err(|_| refuse("invalid_request", "organization_id is not an id of the form org_…"))?;
+        .map_err(|_| {
+            refuse(
+                "invalid_request",
+                "organization_id is not an id of the form org_…",
+            )
+        })?;
     let connection_id = parameters
         .get("connection_id")
         .map(str::parse)
         .transpose()
-        .map_err(|_| refuse("invalid_request", "connection_id is not an id of the form conn_…"))?;
+        .map_err(|_| {
+            refuse(
+                "invalid_request",
+                "connection_id is not an id of the form conn_…",
+            )
+        })?;
 
     Ok(AuthorizeRequest {
         client_id: application.id,
@@ -207,7 +256,12 @@ fn trusted_redirect_uri(
 }
 
 fn words(value: Option<&str>) -> Vec<String> {
-    value.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    value
+        .unwrap_or_default()
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The known ones of a space-separated list, each once.
@@ -236,7 +290,9 @@ fn code_challenge(
         Some(_) if method != Some("S256") => Err("code_challenge_method must be S256"),
         Some(challenge)
             if challenge.len() == 43
-                && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) =>
+                && challenge
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) =>
         {
             Ok(Some(challenge.to_owned()))
         }
@@ -263,7 +319,9 @@ fn prompts(value: Option<&str>) -> Result<Vec<Prompt>, &'static str> {
 
 /// The application's redirect URI with parameters added (RFC 6749 4.1.2: the query it already has stays).
 pub fn redirect_with(redirect_uri: &str, parameters: &[(&str, &str)]) -> String {
-    let Ok(mut url) = url::Url::parse(redirect_uri) else { return redirect_uri.to_owned() };
+    let Ok(mut url) = url::Url::parse(redirect_uri) else {
+        return redirect_uri.to_owned();
+    };
     url.query_pairs_mut().extend_pairs(parameters);
     url.to_string()
 }
@@ -297,7 +355,10 @@ mod tests {
         }
     }
 
-    fn ask(kind: ApplicationType, changes: &[(&str, &str)]) -> Result<AuthorizeRequest, AuthorizeError> {
+    fn ask(
+        kind: ApplicationType,
+        changes: &[(&str, &str)],
+    ) -> Result<AuthorizeRequest, AuthorizeError> {
         let mut query: Vec<(&str, &str)> = vec![
             ("redirect_uri", "https://app.example/callback?from=tenon"),
             ("response_type", "code"),
@@ -310,7 +371,9 @@ mod tests {
             query.retain(|(name, _)| name != &change.0);
         }
         query.extend(changes);
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(query)
+            .finish();
         let (parameters, twice) = Parameters::parse(&query);
         check(&parameters, twice.as_deref(), &application(kind))
     }
@@ -346,33 +409,56 @@ mod tests {
             "https://evil.example\\@app.example/callback?from=tenon",
         ] {
             let answer = ask(ApplicationType::Public, &[("redirect_uri", other)]);
-            assert!(matches!(answer, Err(AuthorizeError::Untrusted { .. })), "{other}");
+            assert!(
+                matches!(answer, Err(AuthorizeError::Untrusted { .. })),
+                "{other}"
+            );
         }
     }
 
     #[test]
     fn wrong_parameters_go_back_with_the_standard_error() {
-        assert_eq!(refused(&[("response_type", "token")]), "unsupported_response_type");
+        assert_eq!(
+            refused(&[("response_type", "token")]),
+            "unsupported_response_type"
+        );
         assert_eq!(refused(&[("response_type", "")]), "invalid_request");
         assert_eq!(refused(&[("scope", "email")]), "invalid_scope");
-        assert_eq!(refused(&[("code_challenge", ""), ("code_challenge_method", "")]), "invalid_request");
-        assert_eq!(refused(&[("code_challenge_method", "plain")]), "invalid_request");
+        assert_eq!(
+            refused(&[("code_challenge", ""), ("code_challenge_method", "")]),
+            "invalid_request"
+        );
+        assert_eq!(
+            refused(&[("code_challenge_method", "plain")]),
+            "invalid_request"
+        );
         assert_eq!(refused(&[("code_challenge", "short")]), "invalid_request");
         assert_eq!(refused(&[("prompt", "none login")]), "invalid_request");
         assert_eq!(refused(&[("max_age", "-1")]), "invalid_request");
         assert_eq!(refused(&[("request", "x.y.z")]), "request_not_supported");
-        assert_eq!(refused(&[("nonce", "a"), ("nonce", "b")]), "invalid_request");
+        assert_eq!(
+            refused(&[("nonce", "a"), ("nonce", "b")]),
+            "invalid_request"
+        );
     }
 
     #[test]
     fn a_confidential_client_may_leave_pkce_out() {
         let none = [("code_challenge", ""), ("code_challenge_method", "")];
-        assert_eq!(ask(ApplicationType::Confidential, &none).unwrap().code_challenge, None);
+        assert_eq!(
+            ask(ApplicationType::Confidential, &none)
+                .unwrap()
+                .code_challenge,
+            None
+        );
     }
 
     #[test]
     fn an_answer_keeps_the_query_of_the_redirect_uri() {
-        let url = redirect_with("https://app.example/callback?from=tenon", &[("code", "a b")]);
+        let url = redirect_with(
+            "https://app.example/callback?from=tenon",
+            &[("code", "a b")],
+        );
         assert_eq!(url, "https://app.example/callback?from=tenon&code=a+b");
     }
 }

@@ -12,9 +12,15 @@ use crate::store::{OrgScope, RoutedConnection, connections, global};
 /// Where a sign-in goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
-    Connection { scope: OrgScope, connection: ConnectionId },
+    Connection {
+        scope: OrgScope,
+        connection: ConnectionId,
+    },
     /// Several active connections: the person chooses.
-    Choose { scope: OrgScope, connections: Vec<RoutedConnection> },
+    Choose {
+        scope: OrgScope,
+        connections: Vec<RoutedConnection>,
+    },
     /// Nothing was named: ask for the email.
     Ask,
     /// Something was named, and it leads nowhere.
@@ -29,7 +35,10 @@ pub async fn route(app: &App, request: &AuthorizeRequest) -> Result<Route, Error
             return Ok(Route::NoRoute);
         };
         return Ok(match connections::find(&db, &scope, id).await? {
-            Some(_) => Route::Connection { scope, connection: id },
+            Some(_) => Route::Connection {
+                scope,
+                connection: id,
+            },
             None => Route::NoRoute,
         });
     }
@@ -48,7 +57,11 @@ pub async fn route(app: &App, request: &AuthorizeRequest) -> Result<Route, Error
         }
     }
     let nothing_named = request.login_hint.is_none() && request.domain_hint.is_none();
-    Ok(if nothing_named { Route::Ask } else { Route::NoRoute })
+    Ok(if nothing_named {
+        Route::Ask
+    } else {
+        Route::NoRoute
+    })
 }
 
 /// The route of an email address or a bare domain.
@@ -63,7 +76,10 @@ fn of_organization(app: &App, scope: OrgScope) -> Route {
     let connections = app.store.active_connections(&scope);
     match connections.as_slice() {
         [] => Route::NoRoute,
-        [only] => Route::Connection { scope, connection: only.id },
+        [only] => Route::Connection {
+            scope,
+            connection: only.id,
+        },
         _ => Route::Choose { scope, connections },
     }
 }
@@ -92,9 +108,22 @@ mod tests {
 
     #[test]
     fn domains_have_one_canonical_form() {
-        assert_eq!(domain_of_email("Pat@ACME.example."), Some("acme.example".to_owned()));
-        assert_eq!(domain_of_email("a@b@münchen.example"), Some("xn--mnchen-3ya.example".to_owned()));
-        for wrong in ["pat", "@acme.example", "pat@", "pat@acme", "p at@acme.example", "pat@a b.example"] {
+        assert_eq!(
+            domain_of_email("Pat@ACME.example."),
+            Some("acme.example".to_owned())
+        );
+        assert_eq!(
+            domain_of_email("a@b@münchen.example"),
+            Some("xn--mnchen-3ya.example".to_owned())
+        );
+        for wrong in [
+            "pat",
+            "@acme.example",
+            "pat@",
+            "pat@acme",
+            "p at@acme.example",
+            "pat@a b.example",
+        ] {
             assert_eq!(domain_of_email(wrong), None, "{wrong}");
         }
     }

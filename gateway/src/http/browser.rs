@@ -12,15 +12,25 @@ use crate::flows::login::Browser;
 
 /// The cookie that binds a login to its browser. `__Host-` over https (CONTRACT section 2).
 fn cookie_name(app: &App) -> &'static str {
-    if app.public_url.is_secure() { "__Host-tenon-browser" } else { "tenon-browser" }
+    if app.public_url.is_secure() {
+        "__Host-tenon-browser"
+    } else {
+        "tenon-browser"
+    }
 }
 
 /// The browser of this request. `cookie` is `None` where it has none yet.
 pub(super) fn of(app: &App, request: &Request) -> Browser {
-    let user_agent = request.header(header::USER_AGENT).unwrap_or_default().to_owned();
+    let user_agent = request
+        .header(header::USER_AGENT)
+        .unwrap_or_default()
+        .to_owned();
     Browser {
         cookie: cookie(app, request),
-        ip: request.data::<ClientIp>().map(|client| client.0.to_string()).unwrap_or_default(),
+        ip: request
+            .data::<ClientIp>()
+            .map(|client| client.0.to_string())
+            .unwrap_or_default(),
         user_agent,
         request_id: request_id(request),
     }
@@ -28,7 +38,10 @@ pub(super) fn of(app: &App, request: &Request) -> Browser {
 
 /// The id that the shell gave this request.
 pub(super) fn request_id(request: &Request) -> String {
-    request.data::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default()
+    request
+        .data::<RequestId>()
+        .map(|id| id.as_str().to_owned())
+        .unwrap_or_default()
 }
 
 fn cookie(app: &App, request: &Request) -> Option<String> {
@@ -45,7 +58,10 @@ fn cookie(app: &App, request: &Request) -> Option<String> {
 
 /// Only what we could have made: 256 bits as base64url.
 fn is_token(value: &str) -> bool {
-    value.len() == 43 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    value.len() == 43
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }
 
 /// Gives the browser its cookie if it has none, to be set on the answer.
@@ -70,7 +86,10 @@ pub(super) fn set_cookie(app: &App, browser: &Browser, response: &mut Response) 
 
 /// The anti-forgery token of this browser's forms: derived from its cookie, so nothing is stored.
 pub(super) fn csrf(app: &App, browser: &Browser) -> String {
-    app.vault.hash(&format!("csrf:{}", browser.cookie.as_deref().unwrap_or_default()))
+    app.vault.hash(&format!(
+        "csrf:{}",
+        browser.cookie.as_deref().unwrap_or_default()
+    ))
 }
 
 /// Whether a form came from a page that we gave this browser.

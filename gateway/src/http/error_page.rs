@@ -23,10 +23,20 @@ pub(super) async fn refusal(
     if let Some(request) = &refusal.request
         && (request.is_passive() || is_denial(&refusal.error))
     {
-        let error = if is_denial(&refusal.error) { "access_denied" } else { "login_required" };
+        let error = if is_denial(&refusal.error) {
+            "access_denied"
+        } else {
+            "login_required"
+        };
         let description = format!("{} ({})", refusal.error.code(), refusal.login);
         let state = request.state.as_deref();
-        return Ok(to_application(app, &request.redirect_uri, state, error, &description));
+        return Ok(to_application(
+            app,
+            &request.redirect_uri,
+            state,
+            error,
+            &description,
+        ));
     }
     let found = match (&refusal.request, application) {
         (_, Some(application)) => Some(application.clone()),
@@ -50,7 +60,11 @@ fn page(refusal: &Refusal, application: Option<&Application>, now: DateTime<Utc>
         _ => None,
     };
     let login = refusal.login.to_string();
-    let fix = refusal.trace.failure().map(|check| check.fix.clone()).unwrap_or_default();
+    let fix = refusal
+        .trace
+        .failure()
+        .map(|check| check.fix.clone())
+        .unwrap_or_default();
     let app_url = application.and_then(home_of);
     let start = application.and_then(|application| application.initiate_login_uri.clone());
     pages::sign_in_error(
@@ -95,8 +109,13 @@ fn status(error: &ConnectorError) -> StatusCode {
 /// A sign-in whose record is gone: the handle or request was used, or is too old.
 pub(super) fn expired(now: DateTime<Utc>) -> Response {
     let code = ConnectorError::LoginExpired.code();
-    let fix = connectors::provider::fix(None, code);
-    let page = SignInErrorPage { code, fix: &fix, at: now, ..SignInErrorPage::default() };
+    let fix = connectors::provider::fix(None, connectors::Protocol::Saml, code);
+    let page = SignInErrorPage {
+        code,
+        fix: &fix,
+        at: now,
+        ..SignInErrorPage::default()
+    };
     pages::sign_in_error(&page, StatusCode::BAD_REQUEST).into_response()
 }
 
@@ -104,4 +123,19 @@ pub(super) fn expired(now: DateTime<Utc>) -> Response {
 pub(super) fn internal(error: &Error, request_id: &str) -> Response {
     tracing::error!(%error, code = error.code(), request_id, "a request failed");
     pages::error_of_status(error.status(), Some(request_id)).into_response()
+}
+
+/// What poem raises by itself on a page's route: no such path, another method, a form that can't be read.
+pub(super) async fn unhandled(error: poem::Error) -> Response {
+    let status = match super::limits::BodyRefused::in_error(&error) {
+        Some(super::limits::BodyRefused::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+        Some(super::limits::BodyRefused::TooSlow) => StatusCode::REQUEST_TIMEOUT,
+        None => error.status(),
+    };
+    let pattern = error.data::<poem::PathPattern>().cloned();
+    let mut response = pages::error_of_status(status, None).into_response();
+    if let Some(pattern) = pattern {
+        response.set_data(pattern);
+    }
+    response
 }

@@ -33,9 +33,14 @@ pub(crate) async fn page(app: Data<&App>, request: &Request, Query(flow): Query<
     let mut browser = browser::of(&app, request);
     browser::bind(&app, &mut browser);
     let answer = match read(&app, &flow.flow).await {
-        Ok(Ok((request, application))) => {
-            ask(&app, &request, &application, &flow.flow, &browser, SignInMessage::Ask)
-        }
+        Ok(Ok((request, application))) => ask(
+            &app,
+            &request,
+            &application,
+            &flow.flow,
+            &browser,
+            SignInMessage::Ask,
+        ),
         Ok(Err(_)) => start_again(),
         Err(error) => error_page::internal(&error, &browser.request_id),
     };
@@ -69,8 +74,7 @@ pub(crate) async fn submit(
         Ok(start_again())
     };
     answered.await;
-    let answer =
-        answer.unwrap_or_else(|error| error_page::internal(&error, &browser.request_id));
+    let answer = answer.unwrap_or_else(|error| error_page::internal(&error, &browser.request_id));
     with_cookie(&app, &browser, answer)
 }
 
@@ -82,7 +86,14 @@ async fn discover(app: &App, form: &EmailForm, browser: &Browser) -> Result<Resp
     request.login_hint = Some(form.email.trim().to_owned());
     let Some(domain) = discovery::domain_of_email(&form.email) else {
         let message = SignInMessage::NotAnAddress;
-        return Ok(ask(app, &request, &application, &form.flow, browser, message));
+        return Ok(ask(
+            app,
+            &request,
+            &application,
+            &form.flow,
+            browser,
+            message,
+        ));
     };
     let route = discovery::of_domain(app, &domain);
     follow(app, route, request, &application, &form.flow, browser).await
@@ -108,10 +119,12 @@ pub(crate) async fn choose(
     let mut browser = browser::of(&app, request);
     let holds = browser::csrf_holds(&app, &browser, &form.csrf);
     browser::bind(&app, &mut browser);
-    let answer =
-        if holds { chosen(&app, &form, &browser).await } else { Ok(start_again()) };
-    let answer =
-        answer.unwrap_or_else(|error| error_page::internal(&error, &browser.request_id));
+    let answer = if holds {
+        chosen(&app, &form, &browser).await
+    } else {
+        Ok(start_again())
+    };
+    let answer = answer.unwrap_or_else(|error| error_page::internal(&error, &browser.request_id));
     with_cookie(&app, &browser, answer)
 }
 

@@ -50,14 +50,14 @@ async fn complete(
     let Some(open) = open.filter(|open| matches!(&*open.connector, Connector::Oidc(_))) else {
         return Ok(pages::error_of_status(StatusCode::NOT_FOUND, None).into_response());
     };
-    let callback = Callback::OidcRedirect {
+    let answer = Callback::OidcRedirect {
         code: answer.code,
         state: answer.state,
         iss: answer.iss,
         error: answer.error,
         error_description: answer.error_description,
     };
-    match login::complete(app, &open, callback, browser).await? {
+    match login::complete(app, &open, answer, browser).await? {
         Answer::Continue { handle } => Ok(see_other(&format!("/login/continue/{handle}"))),
         Answer::Refused(refusal) => error_page::refusal(app, &refusal, None).await,
     }

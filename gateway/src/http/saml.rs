@@ -21,7 +21,11 @@ pub(super) const MAX_ACS_FORM: usize = 12 * 1024 * 1024;
 
 /// This connection's SP metadata; its URL is the SP entity ID.
 #[handler]
-pub(crate) async fn metadata(app: Data<&App>, request: &Request, Path(id): Path<String>) -> Response {
+pub(crate) async fn metadata(
+    app: Data<&App>,
+    request: &Request,
+    Path(id): Path<String>,
+) -> Response {
     let browser = browser::of(&app, request);
     let found = match find(&app, &id).await {
         Ok(found) => found,
@@ -59,7 +63,7 @@ async fn consume(app: &App, id: &str, body: Body, browser: &Browser) -> Result<R
     if !matches!(&*open.connector, Connector::Saml(_)) {
         return Ok(pages::error_of_status(StatusCode::NOT_FOUND, None).into_response());
     }
-    let Ok(form) = body.into_bytes_limit(MAX_ACS_FORM).await else {
+    let Ok(form) = body.into_bytes().await else {
         return Ok(pages::error_of_status(StatusCode::PAYLOAD_TOO_LARGE, None).into_response());
     };
     let saml_response = url::form_urlencoded::parse(&form)
@@ -74,10 +78,7 @@ async fn consume(app: &App, id: &str, body: Body, browser: &Browser) -> Result<R
     }
 }
 
-async fn find(
-    app: &App,
-    id: &str,
-) -> Result<Option<std::sync::Arc<OpenConnection>>, Error> {
+async fn find(app: &App, id: &str) -> Result<Option<std::sync::Arc<OpenConnection>>, Error> {
     match id.parse::<ConnectionId>() {
         Ok(id) => login::open(app, id).await,
         Err(_) => Ok(None),
@@ -91,9 +92,12 @@ async fn restart(
     open: &OpenConnection,
     saml_response: Option<&str>,
 ) -> Result<Option<String>, Error> {
-    let Settings::Saml(settings) = &open.connection.settings else { return Ok(None) };
-    let unsolicited =
-        saml_response.is_some_and(connectors::saml::is_unsolicited);
+    let Settings::Saml(settings) = &open.connection.settings else {
+        return Ok(None);
+    };
+    // Unreadable counts as unsolicited no more than it counts as an answer: it is refused with its code.
+    let unsolicited = saml_response
+        .is_some_and(|response| connectors::saml::peek_in_response_to(response).is_none());
     if settings.idp_initiated != IdpInitiated::Restart
         || !unsolicited
         || open.connection.state != ConnectionState::Active
@@ -101,7 +105,10 @@ async fn restart(
         return Ok(None);
     }
     let applications = applications::all(&app.store.read()).await?;
-    let application = match (open.connection.default_application_id, applications.as_slice()) {
+    let application = match (
+        open.connection.default_application_id,
+        applications.as_slice(),
+    ) {
         (Some(id), all) => all.iter().find(|stored| stored.application.id == id),
         (None, [only]) => Some(only),
         (None, _) => None,

@@ -60,7 +60,10 @@ pub struct Attempt {
 }
 
 /// Leases up to `limit` due streams, the longest waiting first. Committed before any network call.
-#[expect(clippy::disallowed_methods, reason = "claims due streams of any organization")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "claims due streams of any organization"
+)]
 pub async fn claim_streams(store: &Store, limit: u64) -> Result<Vec<Claim>, StoreError> {
     let now = store.clock().now().timestamp_millis();
     let due = Statement::from_sql_and_values(
@@ -85,14 +88,19 @@ pub async fn claim_streams(store: &Store, limit: u64) -> Result<Vec<Claim>, Stor
     let values = [now.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
     let statement = Statement::from_sql_and_values(tx.db().get_database_backend(), sql, values);
     let rows = tx.db().query_all_raw(statement).await?;
-    let claims =
-        rows.iter().map(|row| Claim::from_query_result(row, "")).collect::<Result<_, _>>()?;
+    let claims = rows
+        .iter()
+        .map(|row| Claim::from_query_result(row, ""))
+        .collect::<Result<_, _>>()?;
     tx.commit().await?;
     Ok(claims)
 }
 
 /// The next events of a claimed stream, numbered ones only.
-#[expect(clippy::disallowed_methods, reason = "the claim names the organization")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the claim names the organization"
+)]
 pub async fn next_events(
     db: &impl Reads,
     claim: &Claim,
@@ -166,7 +174,15 @@ pub async fn sleep(store: &Store, claim: &Claim, next_seq: i64) -> Result<bool, 
         ],
     );
     let mine = tx.db().execute_raw(statement).await?.rows_affected() == 1;
-    let more = next_events(&tx, &Claim { next_seq, ..claim.clone() }, 1).await?;
+    let more = next_events(
+        &tx,
+        &Claim {
+            next_seq,
+            ..claim.clone()
+        },
+        1,
+    )
+    .await?;
     if !mine {
         return Ok(true);
     }
@@ -244,7 +260,10 @@ pub async fn record_attempt(
 
 /// Leases single deliveries that are due by themselves: retries of parallel endpoints and those asked for
 /// by hand.
-#[expect(clippy::disallowed_methods, reason = "claims due deliveries of any organization")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "claims due deliveries of any organization"
+)]
 pub async fn claim_deliveries(
     store: &Store,
     limit: u64,
@@ -275,7 +294,10 @@ pub async fn claim_deliveries(
         .all(tx.db())
         .await?;
     let ids = rows.iter().map(|row| row.event_id);
-    let found = events::Entity::find().filter(events::Column::Id.is_in(ids)).all(tx.db()).await?;
+    let found = events::Entity::find()
+        .filter(events::Column::Id.is_in(ids))
+        .all(tx.db())
+        .await?;
     tx.commit().await?;
     let mut claimed = Vec::new();
     for row in rows {
@@ -289,12 +311,17 @@ pub async fn claim_deliveries(
 /// Whether this worker still holds a claimed delivery.
 #[expect(clippy::disallowed_methods, reason = "the claim names the delivery")]
 pub async fn still_claimed(tx: &Tx, delivery: &StoredDelivery) -> Result<bool, StoreError> {
-    let row = deliveries::Entity::find_by_id(delivery.id).one(tx.db()).await?;
+    let row = deliveries::Entity::find_by_id(delivery.id)
+        .one(tx.db())
+        .await?;
     Ok(row.is_some_and(|row| row.fence == delivery.fence))
 }
 
 /// Deliveries of one endpoint, the newest first.
-#[expect(clippy::disallowed_methods, reason = "the caller was allowed to read this endpoint")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the caller was allowed to read this endpoint"
+)]
 pub async fn list(
     db: &impl Reads,
     endpoint: WebhookEndpointId,
@@ -317,7 +344,10 @@ pub async fn list(
 }
 
 /// One delivery; with a scope only if it is the organization's.
-#[expect(clippy::disallowed_methods, reason = "an unbound API key names a delivery")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an unbound API key names a delivery"
+)]
 pub async fn find(
     db: &impl Reads,
     scope: Option<&OrgScope>,
@@ -327,12 +357,18 @@ pub async fn find(
         Some(scope) => scope.select::<deliveries::Entity>(),
         None => deliveries::Entity::find(),
     };
-    let row = query.filter(deliveries::Column::Id.eq(id)).one(db.db()).await?;
+    let row = query
+        .filter(deliveries::Column::Id.eq(id))
+        .one(db.db())
+        .await?;
     Ok(row.map(StoredDelivery::from))
 }
 
 /// Makes a delivery due now, whatever its order.
-#[expect(clippy::disallowed_methods, reason = "the caller was allowed to read this delivery")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the caller was allowed to read this delivery"
+)]
 pub async fn retry(tx: &Tx, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
     let statement = Statement::from_sql_and_values(
         tx.db().get_database_backend(),

@@ -45,14 +45,23 @@ pub async fn ensure(tx: &Tx, entropy: &dyn Entropy) -> Result<(), StoreError> {
         epoch: Set(entropy.token().chars().take(12).collect()),
         last_pos: Set(0),
     };
-    event_feed::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(tx.db()).await?;
+    event_feed::Entity::insert(row)
+        .on_conflict_do_nothing()
+        .exec_without_returning(tx.db())
+        .await?;
     Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "one row above all organizations")]
 pub async fn state(db: &impl Reads) -> Result<FeedState, StoreError> {
-    let row = event_feed::Entity::find().one(db.db()).await?.ok_or(StoreError::Stale)?;
-    Ok(FeedState { epoch: row.epoch, last_position: row.last_pos })
+    let row = event_feed::Entity::find()
+        .one(db.db())
+        .await?
+        .ok_or(StoreError::Stale)?;
+    Ok(FeedState {
+        epoch: row.epoch,
+        last_position: row.last_pos,
+    })
 }
 
 /// Numbers what was committed since the last call and wakes the streams concerned. Returns how many events
@@ -69,7 +78,10 @@ pub async fn sequence(store: &Store) -> Result<u64, StoreError> {
     Ok(total)
 }
 
-#[expect(clippy::disallowed_methods, reason = "asks whether any organization has news, shows nothing")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asks whether any organization has news, shows nothing"
+)]
 async fn is_behind(db: &impl Reads) -> Result<bool, StoreError> {
     let one = events::Entity::find()
         .select_only()
@@ -82,7 +94,10 @@ async fn is_behind(db: &impl Reads) -> Result<bool, StoreError> {
     Ok(one.is_some())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the feed is numbered across organizations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the feed is numbered across organizations"
+)]
 async fn sequence_batch(store: &Store) -> Result<u64, StoreError> {
     let tx = store.begin().await?;
     let backend = tx.db().get_database_backend();
@@ -91,8 +106,12 @@ async fn sequence_batch(store: &Store) -> Result<u64, StoreError> {
         backend,
         "UPDATE event_feed SET last_pos = last_pos WHERE id = 1 RETURNING last_pos",
     );
-    let base: i64 =
-        tx.db().query_one_raw(locked).await?.ok_or(StoreError::Stale)?.try_get("", "last_pos")?;
+    let base: i64 = tx
+        .db()
+        .query_one_raw(locked)
+        .await?
+        .ok_or(StoreError::Stale)?
+        .try_get("", "last_pos")?;
     // An organization's events become visible in `seq` order, so they are numbered in that order too.
     let number = Statement::from_sql_and_values(
         backend,
@@ -145,7 +164,10 @@ pub enum After {
 
 /// Events in the feed's order, of one organization or, for a reader above organizations, of all. `types`
 /// are exact names or `user.*`; empty means all.
-#[expect(clippy::disallowed_methods, reason = "an unbound API key reads the whole feed")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an unbound API key reads the whole feed"
+)]
 pub async fn read(
     db: &impl Reads,
     scope: Option<&OrgScope>,
@@ -159,33 +181,44 @@ pub async fn read(
     };
     query = query.filter(events::Column::Pos.is_not_null());
     query = match after {
-        After::Position(position) => {
-            query.filter(events::Column::Pos.gt(position)).order_by_asc(events::Column::Pos)
-        }
-        After::Sequence(sequence) => {
-            query.filter(events::Column::Seq.gt(sequence)).order_by_asc(events::Column::Seq)
-        }
+        After::Position(position) => query
+            .filter(events::Column::Pos.gt(position))
+            .order_by_asc(events::Column::Pos),
+        After::Sequence(sequence) => query
+            .filter(events::Column::Seq.gt(sequence))
+            .order_by_asc(events::Column::Seq),
     };
     if !types.is_empty() {
         query = query.filter(of_types(types));
     }
-    Ok(query.limit(limit).all(db.db()).await?.into_iter().map(FeedEvent::from).collect())
+    Ok(query
+        .limit(limit)
+        .all(db.db())
+        .await?
+        .into_iter()
+        .map(FeedEvent::from)
+        .collect())
 }
 
 fn of_types(types: &[String]) -> sea_orm::Condition {
-    types.iter().fold(sea_orm::Condition::any(), |any, pattern| {
-        if pattern == "*" {
-            return any.add(Expr::value(true));
-        }
-        match pattern.strip_suffix(".*") {
-            Some(prefix) => any.add(events::Column::Kind.starts_with(format!("{prefix}."))),
-            None => any.add(events::Column::Kind.eq(pattern)),
-        }
-    })
+    types
+        .iter()
+        .fold(sea_orm::Condition::any(), |any, pattern| {
+            if pattern == "*" {
+                return any.add(Expr::value(true));
+            }
+            match pattern.strip_suffix(".*") {
+                Some(prefix) => any.add(events::Column::Kind.starts_with(format!("{prefix}."))),
+                None => any.add(events::Column::Kind.eq(pattern)),
+            }
+        })
 }
 
 /// One event by id.
-#[expect(clippy::disallowed_methods, reason = "an unbound API key names an event as its cursor")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an unbound API key names an event as its cursor"
+)]
 pub async fn find(
     db: &impl Reads,
     scope: Option<&OrgScope>,
@@ -195,12 +228,19 @@ pub async fn find(
         Some(scope) => scope.select::<events::Entity>(),
         None => events::Entity::find(),
     };
-    Ok(query.filter(events::Column::Id.eq(id)).one(db.db()).await?.map(FeedEvent::from))
+    Ok(query
+        .filter(events::Column::Id.eq(id))
+        .one(db.db())
+        .await?
+        .map(FeedEvent::from))
 }
 
 /// The last `sequence` of the organization; 0 when it has no events yet.
 pub async fn last_sequence(db: &impl Reads, scope: &OrgScope) -> Result<i64, StoreError> {
-    let row = scope.select::<super::entity::event_streams::Entity>().one(db.db()).await?;
+    let row = scope
+        .select::<super::entity::event_streams::Entity>()
+        .one(db.db())
+        .await?;
     Ok(row.map_or(0, |row| row.last_seq))
 }
 
@@ -224,8 +264,8 @@ pub fn matches(types: &[String], event_type: &str) -> bool {
         || types.iter().any(|pattern| {
             pattern == "*"
                 || pattern == event_type
-                || pattern.strip_suffix('*').is_some_and(|prefix| {
-                    prefix.ends_with('.') && event_type.starts_with(prefix)
-                })
+                || pattern
+                    .strip_suffix('*')
+                    .is_some_and(|prefix| prefix.ends_with('.') && event_type.starts_with(prefix))
         })
 }

@@ -5,9 +5,7 @@
 
 use connectors::Trace;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::columns::JsonText;
 use super::entity::logins::{ActiveModel, Column, Entity, Model};
@@ -51,7 +49,11 @@ pub async fn insert(tx: &Tx, scope: &OrgScope, stored: &StoredLogin) -> Result<(
         handle_hash: Set(None),
         browser_hash: Set(stored.browser_hash.clone()),
         sealed: Set(stored.sealed.clone()),
-        request: Set(stored.request.as_ref().map(serde_json::to_string).transpose()?),
+        request: Set(stored
+            .request
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()?),
         trace: Set(stored.trace.clone().map(JsonText)),
         code: Set(login.code.clone()),
         email: Set(login.email.clone()),
@@ -86,17 +88,30 @@ pub async fn find_by_callback(
         CallbackKey::RequestId(id) => Column::RequestId.eq(id),
         CallbackKey::RelayState(state) => Column::RelayState.eq(state),
     };
-    let query = scope.select::<Entity>().filter(matches).filter(Column::ConnectionId.eq(connection));
-    query.one(db.db()).await?.map(StoredLogin::try_from).transpose()
+    let query = scope
+        .select::<Entity>()
+        .filter(matches)
+        .filter(Column::ConnectionId.eq(connection));
+    query
+        .one(db.db())
+        .await?
+        .map(StoredLogin::try_from)
+        .transpose()
 }
 
 /// The login that waits for its browser under this handle, and the scope that the pending login gives.
-#[expect(clippy::disallowed_methods, reason = "a pending login's one-time handle is the evidence")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a pending login's one-time handle is the evidence"
+)]
 pub async fn find_by_handle(
     db: &impl Reads,
     handle_hash: &str,
 ) -> Result<Option<(OrgScope, StoredLogin)>, StoreError> {
-    let row = Entity::find().filter(Column::HandleHash.eq(handle_hash)).one(db.db()).await?;
+    let row = Entity::find()
+        .filter(Column::HandleHash.eq(handle_hash))
+        .one(db.db())
+        .await?;
     row.map(|row| {
         let scope = OrgScope::from_evidence(row.organization_id);
         Ok((scope, StoredLogin::try_from(row)?))
@@ -109,7 +124,11 @@ pub async fn find(
     scope: &OrgScope,
     id: LoginId,
 ) -> Result<Option<StoredLogin>, StoreError> {
-    let row = scope.select::<Entity>().filter(Column::Id.eq(id)).one(db.db()).await?;
+    let row = scope
+        .select::<Entity>()
+        .filter(Column::Id.eq(id))
+        .one(db.db())
+        .await?;
     row.map(StoredLogin::try_from).transpose()
 }
 
@@ -128,7 +147,10 @@ pub struct LoginFilter {
 }
 
 /// The newest first, of one organization, or of all where the caller stands above organizations.
-#[expect(clippy::disallowed_methods, reason = "an unbound API key reads logins of every organization")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an unbound API key reads logins of every organization"
+)]
 pub async fn list(
     db: &impl Reads,
     scope: Option<&OrgScope>,
@@ -138,7 +160,12 @@ pub async fn list(
     let mut all = Condition::all()
         .add_option(filter.connection_id.map(|id| Column::ConnectionId.eq(id)))
         .add_option(filter.code.as_ref().map(|code| Column::Code.eq(code)))
-        .add_option(filter.email.as_ref().map(|email| Column::Email.eq(email.to_lowercase())))
+        .add_option(
+            filter
+                .email
+                .as_ref()
+                .map(|email| Column::Email.eq(email.to_lowercase())),
+        )
         .add_option(filter.since.map(|at| Column::CreatedAt.gte(at)))
         .add_option(filter.until.map(|at| Column::CreatedAt.lt(at)))
         .add_option(filter.before.map(|id| Column::Id.lt(id)));
@@ -155,7 +182,12 @@ pub async fn list(
         Some(scope) => scope.select::<Entity>(),
         None => Entity::find(),
     };
-    let rows = query.filter(all).order_by_desc(Column::Id).limit(limit).all(db.db()).await?;
+    let rows = query
+        .filter(all)
+        .order_by_desc(Column::Id)
+        .limit(limit)
+        .all(db.db())
+        .await?;
     rows.into_iter().map(StoredLogin::try_from).collect()
 }
 
@@ -183,7 +215,10 @@ pub async fn verify(
         .col_expr(Column::HandleHash, Expr::value(handle_hash))
         .col_expr(Column::Sealed, Expr::value(sealed))
         .col_expr(Column::Trace, Expr::value(JsonText(progress.trace.clone())))
-        .col_expr(Column::Email, Expr::value(progress.email.map(str::to_lowercase)))
+        .col_expr(
+            Column::Email,
+            Expr::value(progress.email.map(str::to_lowercase)),
+        )
         .col_expr(Column::Code, Expr::value(Option::<String>::None))
         .filter(Column::Id.eq(id))
         .filter(Column::State.is_in([LoginState::Pending, LoginState::Failed]))
@@ -295,7 +330,11 @@ impl TryFrom<Model> for StoredLogin {
             relay_state: row.relay_state,
             browser_hash: row.browser_hash,
             sealed: row.sealed,
-            request: row.request.as_deref().map(serde_json::from_str).transpose()?,
+            request: row
+                .request
+                .as_deref()
+                .map(serde_json::from_str)
+                .transpose()?,
             trace: row.trace.map(|trace| trace.0),
             expires_at: row.expires_at,
         })

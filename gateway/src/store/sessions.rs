@@ -65,7 +65,9 @@ pub async fn insert_code(tx: &Tx, scope: &OrgScope, code: &StoredCode) -> Result
         expires_at: Set(code.expires_at),
         redeemed_at: Set(None),
     };
-    authorization_codes::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    authorization_codes::Entity::insert(row)
+        .exec_without_returning(tx.db())
+        .await?;
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-    Statement,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Set, Statement,
 };
 
 use super::columns::JsonText;
@@ -58,18 +58,26 @@ pub async fn insert(tx: &Tx, endpoint: &StoredEndpoint) -> Result<(), StoreError
 }
 
 /// One endpoint; with a scope only if it is bound to that organization.
-#[expect(clippy::disallowed_methods, reason = "an endpoint may stand above organizations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an endpoint may stand above organizations"
+)]
 pub async fn find(
     db: &impl Reads,
     scope: Option<&OrgScope>,
     id: WebhookEndpointId,
 ) -> Result<Option<StoredEndpoint>, StoreError> {
-    let query = Entity::find().filter(Column::Id.eq(id)).filter(bound_to(scope));
+    let query = Entity::find()
+        .filter(Column::Id.eq(id))
+        .filter(bound_to(scope));
     Ok(query.one(db.db()).await?.map(StoredEndpoint::from))
 }
 
 /// The newest first.
-#[expect(clippy::disallowed_methods, reason = "an endpoint may stand above organizations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an endpoint may stand above organizations"
+)]
 pub async fn list(
     db: &impl Reads,
     scope: Option<&OrgScope>,
@@ -87,12 +95,14 @@ pub async fn list(
 }
 
 fn bound_to(scope: Option<&OrgScope>) -> Condition {
-    Condition::all()
-        .add_option(scope.map(|scope| Column::OrganizationId.eq(scope.organization())))
+    Condition::all().add_option(scope.map(|scope| Column::OrganizationId.eq(scope.organization())))
 }
 
 /// Overwrites what can change. False when the endpoint is gone.
-#[expect(clippy::disallowed_methods, reason = "an endpoint may stand above organizations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an endpoint may stand above organizations"
+)]
 pub async fn update(tx: &Tx, endpoint: &StoredEndpoint) -> Result<bool, StoreError> {
     let row = ActiveModel {
         url: Set(endpoint.url.clone()),
@@ -108,19 +118,28 @@ pub async fn update(tx: &Tx, endpoint: &StoredEndpoint) -> Result<bool, StoreErr
         updated_at: Set(endpoint.updated_at),
         ..Default::default()
     };
-    let result =
-        Entity::update_many().set(row).filter(Column::Id.eq(endpoint.id)).exec(tx.db()).await?;
+    let result = Entity::update_many()
+        .set(row)
+        .filter(Column::Id.eq(endpoint.id))
+        .exec(tx.db())
+        .await?;
     Ok(result.rows_affected == 1)
 }
 
 /// Takes the endpoint away, with its streams and deliveries.
-#[expect(clippy::disallowed_methods, reason = "an endpoint may stand above organizations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an endpoint may stand above organizations"
+)]
 pub async fn remove(tx: &Tx, id: WebhookEndpointId) -> Result<bool, StoreError> {
     Ok(Entity::delete_by_id(id).exec(tx.db()).await?.rows_affected == 1)
 }
 
 /// Since when nothing but failures came; `None` after a success.
-#[expect(clippy::disallowed_methods, reason = "the worker reports on an endpoint it delivers to")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the worker reports on an endpoint it delivers to"
+)]
 pub async fn note_outcome(
     tx: &Tx,
     id: WebhookEndpointId,
@@ -135,7 +154,10 @@ pub async fn note_outcome(
 }
 
 /// Turns an enabled endpoint off: its streams keep their cursors and sleep. False when it was off already.
-#[expect(clippy::disallowed_methods, reason = "an endpoint may stand above organizations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an endpoint may stand above organizations"
+)]
 pub async fn disable(
     tx: &Tx,
     id: WebhookEndpointId,
@@ -153,7 +175,9 @@ pub async fn disable(
     for table in ["delivery_streams", "deliveries"] {
         let sleep = Statement::from_sql_and_values(
             tx.db().get_database_backend(),
-            format!("UPDATE {table} SET ready_at = NULL, lease_until = NULL, fence = fence + 1 WHERE endpoint_id = $1"),
+            format!(
+                "UPDATE {table} SET ready_at = NULL, lease_until = NULL, fence = fence + 1 WHERE endpoint_id = $1"
+            ),
             [id.into()],
         );
         tx.db().execute_raw(sleep).await?;
@@ -162,7 +186,10 @@ pub async fn disable(
 }
 
 /// Turns an endpoint on again: every stream goes on at its cursor, nothing is skipped.
-#[expect(clippy::disallowed_methods, reason = "an endpoint may stand above organizations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an endpoint may stand above organizations"
+)]
 pub async fn enable(tx: &Tx, id: WebhookEndpointId, now: Timestamp) -> Result<bool, StoreError> {
     let result = Entity::update_many()
         .col_expr(Column::State, Expr::value(WebhookEndpointState::Enabled))
@@ -190,7 +217,10 @@ pub async fn enable(tx: &Tx, id: WebhookEndpointId, now: Timestamp) -> Result<bo
 }
 
 /// Sets the endpoint's cursors so that everything behind this position of the feed is sent again.
-#[expect(clippy::disallowed_methods, reason = "an endpoint may stand above organizations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an endpoint may stand above organizations"
+)]
 pub async fn replay(
     tx: &Tx,
     endpoint: &StoredEndpoint,
@@ -219,14 +249,21 @@ pub async fn replay(
 }
 
 /// The feed's last position before this instant.
-#[expect(clippy::disallowed_methods, reason = "asks for a number of the feed, shows nothing")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asks for a number of the feed, shows nothing"
+)]
 pub async fn position_at(db: &impl Reads, at: Timestamp) -> Result<i64, StoreError> {
     let statement = Statement::from_sql_and_values(
         db.db().get_database_backend(),
         "SELECT COALESCE(MAX(pos), 0) AS pos FROM events WHERE occurred_at <= $1",
         [at.into()],
     );
-    let row = db.db().query_one_raw(statement).await?.ok_or(StoreError::Stale)?;
+    let row = db
+        .db()
+        .query_one_raw(statement)
+        .await?
+        .ok_or(StoreError::Stale)?;
     Ok(row.try_get("", "pos")?)
 }
 

@@ -4,7 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// Seconds to wait after the first, second, … failed attempt: 5 s, 30 s, 2 min, 5 min, 30 min, 2 h, 5 h, 10 h,
 /// 14 h, 20 h, 24 h.
-const BACKOFF: [i64; 11] = [5, 30, 120, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+const BACKOFF: [i64; 11] = [
+    5, 30, 120, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
+];
 
 /// A later `Retry-After` is honoured up to here.
 const LONGEST_RETRY_AFTER: TimeDelta = TimeDelta::hours(24);
@@ -22,7 +24,11 @@ pub fn next_attempt(
 ) -> Option<DateTime<Utc>> {
     let index = usize::try_from(failures.saturating_sub(1)).ok()?;
     let seconds = *BACKOFF.get(index)?;
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a day has 86,400,000 ms")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "a day has 86,400,000 ms"
+    )]
     let wait = TimeDelta::milliseconds(
         ((seconds * 1000) as f64 * (0.8 + 0.4 * jitter.clamp(0.0, 1.0))) as i64,
     );
@@ -51,7 +57,9 @@ mod tests {
     #[test]
     fn waits_grow_and_then_end() {
         let waits: Vec<i64> = (1..=11)
-            .map(|failures| (next_attempt(now(), failures, None, 0.5).unwrap() - now()).num_seconds())
+            .map(|failures| {
+                (next_attempt(now(), failures, None, 0.5).unwrap() - now()).num_seconds()
+            })
             .collect();
         assert_eq!(waits, BACKOFF);
         assert_eq!(next_attempt(now(), 12, None, 0.5), None);
@@ -71,7 +79,10 @@ mod tests {
         assert_eq!(wait(TimeDelta::hours(3)), TimeDelta::hours(3));
         assert_eq!(wait(TimeDelta::days(9)), TimeDelta::hours(24));
         assert_eq!(retry_after("120", now()), Some(TimeDelta::seconds(120)));
-        assert_eq!(retry_after("Fri, 15 Jan 2027 08:01:00 GMT", now()), Some(TimeDelta::seconds(60)));
+        assert_eq!(
+            retry_after("Fri, 15 Jan 2027 08:01:00 GMT", now()),
+            Some(TimeDelta::seconds(60))
+        );
         assert_eq!(retry_after("soon", now()), None);
     }
 }

@@ -29,15 +29,27 @@ pub fn headers(
     let mut signatures = Vec::with_capacity(secrets.len());
     for secret in secrets {
         let webhook = Webhook::new(secret.expose()).map_err(|_| unusable())?;
-        signatures
-            .push(webhook.sign(event_id, at.timestamp(), body).map_err(|_| unusable())?);
+        signatures.push(
+            webhook
+                .sign(event_id, at.timestamp(), body)
+                .map_err(|_| unusable())?,
+        );
     }
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| unusable());
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static("Tenon-Webhooks/1"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static("Tenon-Webhooks/1"),
+    );
     headers.insert(HEADER_WEBHOOK_ID, value(event_id)?);
-    headers.insert(HEADER_WEBHOOK_TIMESTAMP, value(&at.timestamp().to_string())?);
+    headers.insert(
+        HEADER_WEBHOOK_TIMESTAMP,
+        value(&at.timestamp().to_string())?,
+    );
     headers.insert(HEADER_WEBHOOK_SIGNATURE, value(&signatures.join(" "))?);
     Ok(headers)
 }
@@ -49,14 +61,30 @@ mod tests {
 
     #[test]
     fn both_secrets_of_a_rotation_verify() {
-        let secrets = [generate_secret(&SystemEntropy), generate_secret(&SystemEntropy)];
+        let secrets = [
+            generate_secret(&SystemEntropy),
+            generate_secret(&SystemEntropy),
+        ];
         let body = br#"{"id":"evt_1"}"#;
         let headers = headers(&secrets, "evt_1", SystemClock.now(), body).unwrap();
         for secret in &secrets {
-            Webhook::new(secret.expose()).unwrap().verify(body, &headers).unwrap();
+            Webhook::new(secret.expose())
+                .unwrap()
+                .verify(body, &headers)
+                .unwrap();
         }
         let other = generate_secret(&SystemEntropy);
-        assert!(Webhook::new(other.expose()).unwrap().verify(body, &headers).is_err());
-        assert!(Webhook::new(secrets[0].expose()).unwrap().verify(b"{}", &headers).is_err());
+        assert!(
+            Webhook::new(other.expose())
+                .unwrap()
+                .verify(body, &headers)
+                .is_err()
+        );
+        assert!(
+            Webhook::new(secrets[0].expose())
+                .unwrap()
+                .verify(b"{}", &headers)
+                .is_err()
+        );
     }
 }

@@ -46,7 +46,10 @@ pub async fn begin(
         application_id: Some(request.client_id),
         request_id: None,
         relay_state: None,
-        browser_hash: browser.cookie.as_deref().map(|cookie| app.vault.hash(cookie)),
+        browser_hash: browser
+            .cookie
+            .as_deref()
+            .map(|cookie| app.vault.hash(cookie)),
         sealed: None,
         request: Some(request.clone()),
         trace: None,
@@ -55,13 +58,19 @@ pub async fn begin(
     let mut trace = Trace::new(protocol(connection.kind));
     if connection.state != ConnectionState::Active {
         let refusal = ConnectorError::ConnectionInactive;
-        return Ok(Err(record_failure(app, open, stored, trace, refusal, browser).await?));
+        return Ok(Err(record_failure(
+            app, open, stored, trace, refusal, browser,
+        )
+        .await?));
     }
     trace.pass(CheckName::Connection);
 
     let request_id = format!("_{}", hex(&app.entropy.bytes::<20>()));
     let state = app.entropy.token();
-    let pending = Pending { nonce: app.entropy.token(), code_verifier: app.entropy.token() };
+    let pending = Pending {
+        nonce: app.entropy.token(),
+        code_verifier: app.entropy.token(),
+    };
     let login = BeginLogin {
         request_id: request_id.clone(),
         state: state.clone(),
@@ -77,7 +86,10 @@ pub async fn begin(
     let begin = match open.connector.begin(login, &app.egress).await {
         Ok(begin) => begin,
         Err(error) => {
-            return Ok(Err(record_failure(app, open, stored, trace, error, browser).await?));
+            return Ok(Err(record_failure(
+                app, open, stored, trace, error, browser,
+            )
+            .await?));
         }
     };
 
@@ -86,8 +98,11 @@ pub async fn begin(
     let document = serde_json::to_vec(&pending).map_err(crate::store::StoreError::from)?;
     // A pending login that a power failure takes only makes the person start again.
     let tx = app.store.begin_relaxed().await?;
-    stored.sealed =
-        Some(app.vault.seal(&tx, &open.scope, ("logins", "sealed", &place), &document).await?);
+    stored.sealed = Some(
+        app.vault
+            .seal(&tx, &open.scope, ("logins", "sealed", &place), &document)
+            .await?,
+    );
     stored.request_id = Some(request_id);
     stored.relay_state = Some(state);
     stored.trace = Some(trace);

@@ -34,7 +34,9 @@ pub struct Refusal {
 #[derive(Debug)]
 pub enum Answer {
     /// To `/login/continue/{handle}`.
-    Continue { handle: String },
+    Continue {
+        handle: String,
+    },
     Refused(Box<Refusal>),
 }
 
@@ -56,8 +58,11 @@ pub async fn complete(
     };
     let stored = match &key {
         Some((key, saml)) => {
-            let key =
-                if *saml { CallbackKey::RequestId(key) } else { CallbackKey::RelayState(key) };
+            let key = if *saml {
+                CallbackKey::RequestId(key)
+            } else {
+                CallbackKey::RelayState(key)
+            };
             logins::find_by_callback(&app.store.read(), scope, open.connection.id, key).await?
         }
         None => None,
@@ -67,7 +72,10 @@ pub async fn complete(
         // Nothing of ours is answered: what is left is a trace of why it was refused.
         None => {
             let completion = check(app, open, callback, None, now).await;
-            let error = completion.outcome.err().unwrap_or(ConnectorError::IdpInitiatedForbidden);
+            let error = completion
+                .outcome
+                .err()
+                .unwrap_or(ConnectorError::IdpInitiatedForbidden);
             let stored = unrequested(app, open, browser);
             let refusal = record_failure(app, open, stored, completion.trace, error, browser);
             return Ok(Answer::Refused(Box::new(refusal.await?)));
@@ -76,8 +84,14 @@ pub async fn complete(
 
     let trace = || Trace::new(protocol(open.connection.kind));
     if open.connection.state != ConnectionState::Active {
-        let refusal =
-            record_failure(app, open, pending, trace(), ConnectorError::ConnectionInactive, browser);
+        let refusal = record_failure(
+            app,
+            open,
+            pending,
+            trace(),
+            ConnectorError::ConnectionInactive,
+            browser,
+        );
         return Ok(Answer::Refused(Box::new(refusal.await?)));
     }
     let expected = expected(app, scope, &pending).await?;
@@ -102,7 +116,16 @@ pub async fn complete(
         return Ok(Answer::Refused(Box::new(refusal.await?)));
     }
     trace.pass(CheckName::Email);
-    keep(app, open, pending, identity, trace, &completion.replay_ids, browser).await
+    keep(
+        app,
+        open,
+        pending,
+        identity,
+        trace,
+        &completion.replay_ids,
+        browser,
+    )
+    .await
 }
 
 /// One transaction: the ids are used up, the login is verified, the identity waits under a handle.
@@ -120,17 +143,29 @@ async fn keep(
     let handle = app.entropy.token();
     let document = serde_json::to_vec(&identity).map_err(StoreError::from)?;
     let id = pending.login.id;
-    let ids: Vec<(String, Timestamp)> =
-        replay_ids.iter().map(|(id, until)| (id.clone(), Timestamp(*until))).collect();
+    let ids: Vec<(String, Timestamp)> = replay_ids
+        .iter()
+        .map(|(id, until)| (id.clone(), Timestamp(*until)))
+        .collect();
 
     let tx = app.store.begin().await?;
     let row = id.to_string();
-    let sealed = app.vault.seal(&tx, scope, ("logins", "sealed", &row), &document).await?;
+    let sealed = app
+        .vault
+        .seal(&tx, scope, ("logins", "sealed", &row), &document)
+        .await?;
     let refused = if !logins::use_once(&tx, scope, open.connection.id, &ids).await? {
-        let id = ids.into_iter().next_back().map(|(id, _)| id).unwrap_or_default();
+        let id = ids
+            .into_iter()
+            .next_back()
+            .map(|(id, _)| id)
+            .unwrap_or_default();
         Some(ConnectorError::AssertionReplayed { id })
     } else {
-        let progress = Progress { trace: &trace, email: identity.email.as_deref() };
+        let progress = Progress {
+            trace: &trace,
+            email: identity.email.as_deref(),
+        };
         let hash = app.vault.hash(&handle);
         let verified = logins::verify(&tx, scope, id, &hash, &sealed, progress, now).await?;
         (!verified).then_some(ConnectorError::LoginExpired)
@@ -181,7 +216,11 @@ async fn used_before(
                 // Only asked, never kept: the transaction is dropped.
                 let tx = app.store.begin().await?;
                 if !logins::use_once(&tx, &open.scope, open.connection.id, &ids).await? {
-                    let id = ids.into_iter().next_back().map(|(id, _)| id).unwrap_or_default();
+                    let id = ids
+                        .into_iter()
+                        .next_back()
+                        .map(|(id, _)| id)
+                        .unwrap_or_default();
                     error = ConnectorError::AssertionReplayed { id };
                 }
             }
@@ -204,7 +243,10 @@ async fn check(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Completion {
     if !matches!(&*open.connector, Connector::Saml(_)) {
-        return open.connector.complete(callback, expected, now, &app.egress).await;
+        return open
+            .connector
+            .complete(callback, expected, now, &app.egress)
+            .await;
     }
     let connector = Arc::clone(&open.connector);
     let expected = expected.cloned();
@@ -232,14 +274,20 @@ async fn expected(
     pending: &StoredLogin,
 ) -> Result<Option<Expected>, Error> {
     let waiting = matches!(pending.state, LoginState::Pending | LoginState::Failed);
-    let (Some(request_id), Some(state), Some(sealed), true) =
-        (&pending.request_id, &pending.relay_state, &pending.sealed, waiting)
-    else {
+    let (Some(request_id), Some(state), Some(sealed), true) = (
+        &pending.request_id,
+        &pending.relay_state,
+        &pending.sealed,
+        waiting,
+    ) else {
         return Ok(None);
     };
     let row = pending.login.id.to_string();
     let place = ("logins", "sealed", row.as_str());
-    let document = app.vault.unseal(&app.store.read(), scope, place, sealed).await?;
+    let document = app
+        .vault
+        .unseal(&app.store.read(), scope, place, sealed)
+        .await?;
     // A login that failed after it was verified keeps an identity here, and can't be answered again.
     let Ok(secrets) = serde_json::from_slice::<Pending>(document.expose()) else {
         return Ok(None);
@@ -263,8 +311,8 @@ fn allowed_email(
         return Ok(());
     }
     let email = identity.email.clone().ok_or(ConnectorError::EmailMissing)?;
-    let owned = domain_of_email(&email)
-        .is_some_and(|domain| app.store.owns_domain(&open.scope, &domain));
+    let owned =
+        domain_of_email(&email).is_some_and(|domain| app.store.owns_domain(&open.scope, &domain));
     if owned {
         return Ok(());
     }
@@ -303,7 +351,8 @@ pub(super) async fn record_failure(
     let tx = app.store.begin().await?;
     fail_in(app, &tx, open, &stored, &trace, &error, browser).await?;
     tx.commit().await?;
-    app.metrics.sso_login(open.connection.kind.as_str(), "failed", error.code());
+    app.metrics
+        .sso_login(open.connection.kind.as_str(), "failed", error.code());
     Ok(Refusal {
         login: stored.login.id,
         email: stored.login.email.clone(),
@@ -327,7 +376,10 @@ pub(super) async fn fail_in(
     let mut login = stored.login.clone();
     login.outcome = LoginOutcome::Failed;
     login.code = Some(error.code().to_owned());
-    let progress = Progress { trace, email: login.email.as_deref() };
+    let progress = Progress {
+        trace,
+        email: login.email.as_deref(),
+    };
     let known = logins::fail(tx, scope, login.id, error.code(), progress, now).await?;
     if !known && logins::find(tx, scope, login.id).await?.is_none() {
         let mut stored = stored.clone();
@@ -336,8 +388,16 @@ pub(super) async fn fail_in(
         stored.trace = Some(trace.clone());
         logins::insert(tx, scope, &stored).await?;
     }
-    let cause = Cause::new(ActorKind::Connection, open.connection.id, &browser.request_id);
+    let cause = Cause::new(
+        ActorKind::Connection,
+        open.connection.id,
+        &browser.request_id,
+    );
     let source = format!("/connections/{}", open.connection.id);
-    tx.record(scope, IdentityEvent::new(EventType::LoginFailed, source, login.id, &login), &cause);
+    tx.record(
+        scope,
+        IdentityEvent::new(EventType::LoginFailed, source, login.id, &login),
+        &cause,
+    );
     Ok(())
 }

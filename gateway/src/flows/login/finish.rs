@@ -27,7 +27,9 @@ const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 #[derive(Debug)]
 pub enum Finished {
     /// To the application, with a code.
-    Redirect { url: String },
+    Redirect {
+        url: String,
+    },
     Refused(Box<Refusal>),
     /// The handle is not, or no longer, one of ours: nothing is known of the login.
     Unknown,
@@ -36,13 +38,17 @@ pub enum Finished {
 /// Ends the login that waits under `handle`. A handle works once, in the browser that began.
 pub async fn finish(app: &App, handle: &str, browser: &Browser) -> Result<Finished, Error> {
     let found = logins::find_by_handle(&app.store.read(), &app.vault.hash(handle)).await?;
-    let Some((_, stored)) = found else { return Ok(Finished::Unknown) };
+    let Some((_, stored)) = found else {
+        return Ok(Finished::Unknown);
+    };
     let Some(open) = super::open(app, stored.login.connection_id).await? else {
         return Ok(Finished::Unknown);
     };
     let now = app.clock.now();
-    let mut trace =
-        stored.trace.clone().unwrap_or_else(|| Trace::new(protocol(open.connection.kind)));
+    let mut trace = stored
+        .trace
+        .clone()
+        .unwrap_or_else(|| Trace::new(protocol(open.connection.kind)));
     if stored.state != LoginState::Verified || stored.expires_at.0 <= now {
         return Ok(Finished::Unknown);
     }
@@ -57,14 +63,25 @@ pub async fn finish(app: &App, handle: &str, browser: &Browser) -> Result<Finish
     };
     let row = stored.login.id.to_string();
     let place = ("logins", "sealed", row.as_str());
-    let document = app.vault.unseal(&app.store.read(), &open.scope, place, &sealed).await?;
+    let document = app
+        .vault
+        .unseal(&app.store.read(), &open.scope, place, &sealed)
+        .await?;
     let identity: NormalizedIdentity =
         serde_json::from_slice(document.expose()).map_err(StoreError::from)?;
     let client = applications::find(&app.store.read(), request.client_id).await?;
-    let Some(client) = client else { return Ok(Finished::Unknown) };
+    let Some(client) = client else {
+        return Ok(Finished::Unknown);
+    };
 
-    let attempt =
-        Attempt { open: &open, stored, request, client: client.application, identity, browser };
+    let attempt = Attempt {
+        open: &open,
+        stored,
+        request,
+        client: client.application,
+        identity,
+        browser,
+    };
     attempt.sign_in(app, trace).await
 }
 
@@ -73,7 +90,10 @@ fn same_browser(app: &App, stored: &StoredLogin, browser: &Browser) -> bool {
         return false;
     };
     use subtle::ConstantTimeEq as _;
-    expected.as_bytes().ct_eq(app.vault.hash(cookie).as_bytes()).into()
+    expected
+        .as_bytes()
+        .ct_eq(app.vault.hash(cookie).as_bytes())
+        .into()
 }
 
 /// All that the last transaction of a login works on.
@@ -92,7 +112,11 @@ impl Attempt<'_> {
         let open = self.open;
         let scope = &open.scope;
         let now = app.clock.now();
-        let cause = Cause::new(ActorKind::Connection, open.connection.id, &self.browser.request_id);
+        let cause = Cause::new(
+            ActorKind::Connection,
+            open.connection.id,
+            &self.browser.request_id,
+        );
         let tx = app.store.begin().await?;
         let user = match account::resolve(app, &tx, open, &self.identity, &cause).await? {
             Ok(user) => user,
@@ -120,13 +144,16 @@ impl Attempt<'_> {
         let created = IdentityEvent::new(EventType::SessionCreated, &source, session.id, &session);
         tx.record(scope, created, &cause);
         tx.commit().await?;
-        app.metrics.sso_login(open.connection.kind.as_str(), "succeeded", "none");
+        app.metrics
+            .sso_login(open.connection.kind.as_str(), "succeeded", "none");
 
         let issuer = app.public_url.as_str();
         let mut answer = vec![("code", code.as_str())];
         answer.extend(self.request.state.as_deref().map(|state| ("state", state)));
         answer.push(("iss", issuer));
-        Ok(Finished::Redirect { url: redirect_with(&self.request.redirect_uri, &answer) })
+        Ok(Finished::Redirect {
+            url: redirect_with(&self.request.redirect_uri, &answer),
+        })
     }
 
     async fn refuse(
@@ -138,9 +165,19 @@ impl Attempt<'_> {
         trace.fail(&error, self.open.connection.provider.as_deref());
         self.stored.login.email = self.identity.email.clone();
         let tx = app.store.begin().await?;
-        fail_in(app, &tx, self.open, &self.stored, &trace, &error, self.browser).await?;
+        fail_in(
+            app,
+            &tx,
+            self.open,
+            &self.stored,
+            &trace,
+            &error,
+            self.browser,
+        )
+        .await?;
         tx.commit().await?;
-        app.metrics.sso_login(self.open.connection.kind.as_str(), "failed", error.code());
+        app.metrics
+            .sso_login(self.open.connection.kind.as_str(), "failed", error.code());
         Ok(Finished::Refused(Box::new(Refusal {
             login: self.stored.login.id,
             email: self.identity.email,
@@ -160,7 +197,9 @@ impl Attempt<'_> {
     ) -> Result<Session, Error> {
         let identity = &self.identity;
         let longest = now + TimeDelta::seconds(self.client.refresh_token_ttl);
-        let expires_at = identity.session_expires_at.map_or(longest, |limit| limit.min(longest));
+        let expires_at = identity
+            .session_expires_at
+            .map_or(longest, |limit| limit.min(longest));
         let session = Session {
             id: SessionId::generate(&*app.clock, &*app.entropy),
             organization_id: self.open.scope.organization(),

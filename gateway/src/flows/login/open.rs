@@ -54,10 +54,14 @@ pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnecti
         return Ok(Some(open));
     }
     let db = app.store.read();
-    let Some(scope) = global::owner_of_connection(&db, id).await? else { return Ok(None) };
+    let Some(scope) = global::owner_of_connection(&db, id).await? else {
+        return Ok(None);
+    };
     // Read before the row: a change in between only makes the entry look old.
     let generation = app.store.config_generation(&scope);
-    let Some(connection) = connections::find(&db, &scope, id).await? else { return Ok(None) };
+    let Some(connection) = connections::find(&db, &scope, id).await? else {
+        return Ok(None);
+    };
     let connector = connector(app, &db, &scope, &connection).await?;
     let open = Arc::new(OpenConnection {
         scope,
@@ -86,15 +90,24 @@ async fn connector(
     let mut pairs = Vec::new();
     for key in connections::keys(db, scope, connection.id).await? {
         let place = ("connection_keys", "private_key_sealed", key.id.as_str());
-        let private_key = app.vault.unseal(db, scope, place, &key.private_key_sealed).await?;
+        let private_key = app
+            .vault
+            .unseal(db, scope, place, &key.private_key_sealed)
+            .await?;
         let certificate = STANDARD
             .decode(&key.certificate)
             .map_err(|error| Error::Internal(format!("a stored certificate: {error}")))?;
-        pairs.push(SpKeyPair { private_key: private_key.expose().clone(), certificate });
+        pairs.push(SpKeyPair {
+            private_key: private_key.expose().clone(),
+            certificate,
+        });
     }
     let endpoints = sp_endpoints(&app.public_url, connection.id);
     Connector::open(&settings, &endpoints, &SpKeys { pairs }).map_err(|problems| {
         let fields: Vec<_> = problems.into_iter().map(|problem| problem.field).collect();
-        Error::Internal(format!("the stored settings of {id} are not usable: {}", fields.join(", ")))
+        Error::Internal(format!(
+            "the stored settings of {id} are not usable: {}",
+            fields.join(", ")
+        ))
     })
 }

@@ -31,9 +31,9 @@ pub(crate) async fn get(app: Data<&App>, request: &Request) -> Response {
 /// OIDC Core 3.1.2.1: the same by POST.
 #[handler]
 pub(crate) async fn post(app: Data<&App>, request: &Request, body: Body) -> Response {
-    match body.into_string_limit(MAX_FORM).await {
-        Ok(form) => answer(&app, request, &form).await,
-        Err(_) => pages::error_of_status(StatusCode::PAYLOAD_TOO_LARGE, None).into_response(),
+    match body.into_string().await {
+        Ok(form) if form.len() <= MAX_FORM => answer(&app, request, &form).await,
+        _ => pages::error_of_status(StatusCode::PAYLOAD_TOO_LARGE, None).into_response(),
     }
 }
 
@@ -78,9 +78,12 @@ fn refuse(app: &App, error: &AuthorizeError) -> Response {
             StatusCode::BAD_REQUEST,
         )
         .into_response(),
-        AuthorizeError::Refused { redirect_uri, state, error, description } => {
-            to_application(app, redirect_uri, state.as_deref(), error, description)
-        }
+        AuthorizeError::Refused {
+            redirect_uri,
+            state,
+            error,
+            description,
+        } => to_application(app, redirect_uri, state.as_deref(), error, description),
     }
 }
 
@@ -127,7 +130,14 @@ pub(crate) async fn follow(
     match route {
         Route::Connection { connection, .. } => {
             let Some(open) = login::open(app, connection).await? else {
-                return Ok(ask(app, &request, application, query, browser, SignInMessage::NoMatch));
+                return Ok(ask(
+                    app,
+                    &request,
+                    application,
+                    query,
+                    browser,
+                    SignInMessage::NoMatch,
+                ));
             };
             let passive = request.is_passive();
             match login::begin(app, &open, request, browser).await? {
@@ -146,10 +156,22 @@ pub(crate) async fn follow(
         Route::Choose { connections, .. } => {
             Ok(choose(app, application, query, browser, &connections))
         }
-        Route::Ask => Ok(ask(app, &request, application, query, browser, SignInMessage::Ask)),
-        Route::NoRoute => {
-            Ok(ask(app, &request, application, query, browser, SignInMessage::NoMatch))
-        }
+        Route::Ask => Ok(ask(
+            app,
+            &request,
+            application,
+            query,
+            browser,
+            SignInMessage::Ask,
+        )),
+        Route::NoRoute => Ok(ask(
+            app,
+            &request,
+            application,
+            query,
+            browser,
+            SignInMessage::NoMatch,
+        )),
     }
 }
 
@@ -171,9 +193,12 @@ pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
 fn to_idp(begin: &Begin, application: &Application) -> Response {
     match begin {
         Begin::Redirect { url } => see_other(url),
-        Begin::PostForm { url, fields } => {
-            pages::post_form(&PostFormPage { app: &application.name, url, fields }).into_response()
-        }
+        Begin::PostForm { url, fields } => pages::post_form(&PostFormPage {
+            app: &application.name,
+            url,
+            fields,
+        })
+        .into_response(),
     }
 }
 
