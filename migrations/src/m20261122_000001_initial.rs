@@ -4,6 +4,7 @@
 //! can't tie a row of one organization to another's (HOUSE section 4).
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -11,12 +12,12 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // Text that directories compare by greater and less is ordered by its bytes on both databases.
-        let bytewise = match manager.get_database_backend() {
-            sea_orm_migration::sea_orm::DbBackend::Postgres => "COLLATE \"C\"",
-            _ => "COLLATE BINARY",
+        // SQLite orders text by its bytes. PostgreSQL does so too when told, and then pages by id, filters by
+        // greater and less, and sorting are the same on both, whatever the database's locale.
+        let up = match manager.get_database_backend() {
+            DbBackend::Postgres => UP.replace(" TEXT", " TEXT COLLATE \"C\""),
+            _ => UP.to_owned(),
         };
-        let up = UP.replace("COLLATE bytewise", bytewise);
         manager
             .get_connection()
             .execute_unprepared(&up)
@@ -183,10 +184,10 @@ CREATE TABLE directory_users (
     directory_id TEXT NOT NULL,
     user_id TEXT NOT NULL,
     user_name TEXT NOT NULL,
-    user_name_folded TEXT COLLATE bytewise NOT NULL,
-    external_id TEXT COLLATE bytewise,
+    user_name_folded TEXT NOT NULL,
+    external_id TEXT,
     display_name TEXT,
-    display_name_folded TEXT COLLATE bytewise,
+    display_name_folded TEXT,
     active BOOLEAN NOT NULL,
     resource TEXT NOT NULL,
     version BIGINT NOT NULL,
@@ -210,7 +211,7 @@ CREATE TABLE directory_values (
     path TEXT NOT NULL,
     element BIGINT NOT NULL,
     organization_id TEXT NOT NULL,
-    value TEXT COLLATE bytewise NOT NULL,
+    value TEXT NOT NULL,
     PRIMARY KEY (directory_id, directory_user_id, path, element),
     FOREIGN KEY (directory_id, directory_user_id) REFERENCES directory_users (directory_id, id) ON DELETE CASCADE
 );
@@ -222,8 +223,8 @@ CREATE TABLE groups (
     organization_id TEXT NOT NULL,
     directory_id TEXT NOT NULL,
     display_name TEXT NOT NULL,
-    display_name_folded TEXT COLLATE bytewise NOT NULL,
-    external_id TEXT COLLATE bytewise,
+    display_name_folded TEXT NOT NULL,
+    external_id TEXT,
     resource TEXT NOT NULL,
     member_count BIGINT NOT NULL,
     version BIGINT NOT NULL,

@@ -10,6 +10,11 @@ pub trait OrgOwned: EntityTrait {
     const ORGANIZATION: Self::Column;
 }
 
+/// An entity whose rows belong to one directory.
+pub trait DirectoryOwned: OrgOwned {
+    const DIRECTORY: Self::Column;
+}
+
 /// Permission to touch one organization's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OrgScope {
@@ -66,5 +71,24 @@ impl DirectoryScope {
 
     pub fn directory(&self) -> DirectoryId {
         self.directory
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a directory's query starts"
+)]
+impl DirectoryScope {
+    // A directory is its organization's: the schema's foreign keys say so of each row.
+    pub(super) fn select<E: DirectoryOwned>(&self) -> Select<E> {
+        E::find().filter(E::DIRECTORY.eq(self.directory))
+    }
+
+    pub(super) fn update<E: DirectoryOwned>(&self) -> UpdateMany<E> {
+        E::update_many().filter(E::DIRECTORY.eq(self.directory))
+    }
+
+    pub(super) fn delete<E: DirectoryOwned>(&self) -> DeleteMany<E> {
+        E::delete_many().filter(E::DIRECTORY.eq(self.directory))
     }
 }

@@ -5,7 +5,7 @@ mod join;
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::{Expr, SelectStatement, UnionType};
+use sea_orm::sea_query::{Expr, LockType, SelectStatement, UnionType};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -14,7 +14,7 @@ use sea_orm::{
 use super::entity::users::{ActiveModel, Column, Entity, Model};
 use super::entity::{directory_users, groups, identities, memberships, user_roles};
 use super::{OrgScope, Reads, StoreError, Tx};
-use crate::ids::{DirectoryId, OrganizationId, UserId};
+use crate::ids::{ConnectionId, DirectoryId, OrganizationId, UserId};
 use crate::model::{GroupRef, Profile, Timestamp, User, UserRole, UserSource};
 
 pub use join::{JoinKey, find_to_join};
@@ -74,6 +74,26 @@ pub async fn load(
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
+/// As [`load`], and no other transaction changes these users before this one ends. Whoever records an event
+/// about a user holds this, so that the last event shows the last state.
+pub async fn lock(tx: &Tx, scope: &OrgScope, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+    let mut ids = ids.to_vec();
+    // In one order for everybody, or two transactions could wait for each other.
+    ids.sort_unstable();
+    let mut users = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(IDS_PER_STATEMENT) {
+        let rows = scope
+            .select::<Entity>()
+            .filter(Column::Id.is_in(chunk.iter().copied()))
+            .order_by_asc(Column::Id)
+            .lock(LockType::NoKeyUpdate)
+            .all(tx.db())
+            .await?;
+        users.extend(with_relations(tx, scope, rows).await?);
+    }
+    Ok(users)
+}
+
 /// A page of users, newest first: those older than `after`, at most `limit`.
 pub async fn list(
     db: &impl Reads,
@@ -121,6 +141,53 @@ pub async fn list(
     with_relations(db, scope, rows).await
 }
 
+/// The users that a directory feeds, oldest first.
+pub async fn of_directory(
+    db: &impl Reads,
+    scope: &OrgScope,
+    directory: DirectoryId,
+) -> Result<Vec<UserId>, StoreError> {
+    Ok(scope
+        .select::<directory_users::Entity>()
+        .select_only()
+        .column(directory_users::Column::UserId)
+        .filter(directory_users::Column::DirectoryId.eq(directory))
+        .order_by_asc(directory_users::Column::UserId)
+        .into_tuple()
+        .all(db.db())
+        .await?)
+}
+
+/// The users who have signed in by a connection, oldest first.
+pub async fn of_connection(
+    db: &impl Reads,
+    scope: &OrgScope,
+    connection: ConnectionId,
+) -> Result<Vec<UserId>, StoreError> {
+    Ok(scope
+        .select::<identities::Entity>()
+        .select_only()
+        .column(identities::Column::UserId)
+        .distinct()
+        .filter(identities::Column::ConnectionId.eq(connection))
+        .order_by_asc(identities::Column::UserId)
+        .into_tuple()
+        .all(db.db())
+        .await?)
+}
+
+/// All users of the organization, oldest first.
+pub async fn of_organization(db: &impl Reads, scope: &OrgScope) -> Result<Vec<UserId>, StoreError> {
+    Ok(scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::Id)
+        .order_by_asc(Column::Id)
+        .into_tuple()
+        .all(db.db())
+        .await?)
+}
+
 /// What is stored of a user itself, without sources, groups and roles.
 pub async fn find_record(
     db: &impl Reads,
@@ -146,7 +213,7 @@ pub async fn lock_record(
     let row = scope
         .select::<Entity>()
         .filter(Column::Id.eq(id))
-        .lock_shared()
+        .lock(LockType::NoKeyUpdate)
         .one(tx.db())
         .await?;
     Ok(row.map(UserRecord::from))

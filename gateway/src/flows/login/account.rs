@@ -8,6 +8,7 @@ use super::OpenConnection;
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::discovery::domain_of_email;
+use crate::flows::roles;
 use crate::ids::UserId;
 use crate::model::{Cause, Email, EventType, IdentityEvent, Profile, Timestamp, User, UserChange};
 use crate::store::identities::{self, IdentityKey};
@@ -75,7 +76,8 @@ pub(super) async fn resolve(
     }
     record_change(tx, open, id, before, cause).await?;
     if made || known.is_none_or(|(_, groups)| groups != identity.groups) {
-        //roles::recompute_users(tx, scope, &[id], cause).await?;
+        let source = format!("/connections/{}", open.connection.id);
+        roles::recompute_users(tx, scope, &[id], &source, cause).await?;
     }
     let user = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
     Ok(Ok(user))

@@ -2,7 +2,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::ids::{DirectoryId, DirectoryTokenId, OrganizationId};
 use crate::model::Timestamp;
-use crate::store::scope::OrgOwned;
+use crate::store::scope::{DirectoryOwned, OrgOwned};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "directory_tokens")]
@@ -25,4 +25,8 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl OrgOwned for Entity {
     const ORGANIZATION: Column = Column::OrganizationId;
+}
+
+impl DirectoryOwned for Entity {
+    const DIRECTORY: Column = Column::DirectoryId;
 }

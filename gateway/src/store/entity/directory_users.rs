@@ -1,10 +1,10 @@
 use sea_orm::entity::prelude::*;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ids::{DirectoryId, DirectoryUserId, OrganizationId, UserId};
 use crate::model::Timestamp;
 use crate::store::columns::JsonText;
-use crate::store::scope::OrgOwned;
+use crate::store::scope::{DirectoryOwned, OrgOwned};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "directory_users")]
@@ -20,7 +20,7 @@ pub struct Model {
     pub display_name: Option<String>,
     pub display_name_folded: Option<String>,
     pub active: bool,
-    pub resource: JsonText<Value>,
+    pub resource: JsonText<Map<String, Value>>,
     pub version: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -33,4 +33,8 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl OrgOwned for Entity {
     const ORGANIZATION: Column = Column::OrganizationId;
+}
+
+impl DirectoryOwned for Entity {
+    const DIRECTORY: Column = Column::DirectoryId;
 }

@@ -1,10 +1,10 @@
 use sea_orm::entity::prelude::*;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ids::{DirectoryId, GroupId, OrganizationId};
 use crate::model::Timestamp;
 use crate::store::columns::JsonText;
-use crate::store::scope::OrgOwned;
+use crate::store::scope::{DirectoryOwned, OrgOwned};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "groups")]
@@ -16,7 +16,7 @@ pub struct Model {
     pub display_name: String,
     pub display_name_folded: String,
     pub external_id: Option<String>,
-    pub resource: JsonText<Value>,
+    pub resource: JsonText<Map<String, Value>>,
     pub member_count: i64,
     pub version: i64,
     pub created_at: Timestamp,
@@ -30,4 +30,8 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl OrgOwned for Entity {
     const ORGANIZATION: Column = Column::OrganizationId;
+}
+
+impl DirectoryOwned for Entity {
+    const DIRECTORY: Column = Column::DirectoryId;
 }

@@ -1,0 +1,285 @@
+//! SCIM users exactly as one directory pushed them. Beside its document, a user has one row in
+//! `directory_values` for each value that filters and sorting reach (`values.rs`).
+
+mod values;
+
+use std::collections::HashMap;
+
+use scim::{GroupLink, ManagerLink, Meta, User};
+use sea_orm::sea_query::{Expr, ExprTrait, LockType};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+};
+use serde_json::{Map, Value};
+
+use super::columns::JsonText;
+use super::entity::directory_users::{ActiveModel, Column, Entity};
+use super::entity::{directory_values, groups, memberships};
+use super::users::{IDS_PER_STATEMENT, group_of_membership};
+use super::{DirectoryScope, Reads, StoreError, Tx};
+use crate::ids::{DirectoryUserId, GroupId, UserId};
+use crate::model::Timestamp;
+
+/// A user as its directory sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredUser {
+    pub id: DirectoryUserId,
+    /// The application's user that this resource feeds.
+    pub user_id: UserId,
+    pub resource: User,
+    /// Counts the changes of the resource and of the groups that list it.
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl StoredUser {
+    pub fn meta(&self) -> Meta {
+        Meta {
+            id: self.id.to_string(),
+            created: self.created_at.into(),
+            last_modified: self.updated_at.into(),
+            version: self.version.unsigned_abs(),
+        }
+    }
+}
+
+/// The columns that make a [`StoredUser`]; the others serve filters.
+#[derive(FromQueryResult)]
+pub(super) struct Row {
+    pub(super) id: DirectoryUserId,
+    user_id: UserId,
+    resource: JsonText<Map<String, Value>>,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+pub(super) fn select(scope: &DirectoryScope) -> Select<Entity> {
+    scope.select::<Entity>().select_only().columns([
+        Column::Id,
+        Column::UserId,
+        Column::Resource,
+        Column::Version,
+        Column::CreatedAt,
+        Column::UpdatedAt,
+    ])
+}
+
+pub async fn find(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    id: DirectoryUserId,
+) -> Result<Option<StoredUser>, StoreError> {
+    let row = select(scope)
+        .filter(Column::Id.eq(id))
+        .into_model::<Row>()
+        .one(db.db())
+        .await?;
+    Ok(row.map(StoredUser::from))
+}
+
+/// As [`find`], and no other transaction changes the user until this one ends.
+pub async fn lock(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    id: DirectoryUserId,
+) -> Result<Option<StoredUser>, StoreError> {
+    let row = select(scope)
+        .filter(Column::Id.eq(id))
+        .lock(LockType::NoKeyUpdate)
+        .into_model::<Row>()
+        .one(tx.db())
+        .await?;
+    Ok(row.map(StoredUser::from))
+}
+
+/// Whether some user of the directory, other than `except`, has this name in whatever case.
+pub async fn is_taken(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    user_name: &str,
+    except: Option<DirectoryUserId>,
+) -> Result<bool, StoreError> {
+    let mut query = scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::UserNameFolded.eq(scim::fold(user_name)));
+    if let Some(id) = except {
+        query = query.filter(Column::Id.ne(id));
+    }
+    let found: Option<DirectoryUserId> = query.into_tuple().one(db.db()).await?;
+    Ok(found.is_some())
+}
+
+/// A unique violation ([`StoreError::is_unique_violation`]) says that the name is taken.
+pub async fn insert(tx: &Tx, scope: &DirectoryScope, user: &StoredUser) -> Result<(), StoreError> {
+    let row = ActiveModel {
+        id: Set(user.id),
+        organization_id: Set(scope.organization().organization()),
+        directory_id: Set(scope.directory()),
+        user_id: Set(user.user_id),
+        created_at: Set(user.created_at),
+        ..columns_of(user)
+    };
+    Entity::insert(row).exec_without_returning(tx.db()).await?;
+    insert_values(tx, scope, user.id, values::of(&user.resource)).await
+}
+
+/// Overwrites a user that is locked. `before` is its resource as it is stored.
+pub async fn update(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    before: &User,
+    user: &StoredUser,
+) -> Result<(), StoreError> {
+    scope
+        .update::<Entity>()
+        .set(columns_of(user))
+        .filter(Column::Id.eq(user.id))
+        .exec(tx.db())
+        .await?;
+    let (old, new) = (values::of(before), values::of(&user.resource));
+    if old == new {
+        return Ok(());
+    }
+    scope
+        .delete::<directory_values::Entity>()
+        .filter(directory_values::Column::DirectoryUserId.eq(user.id))
+        .exec(tx.db())
+        .await?;
+    insert_values(tx, scope, user.id, new).await
+}
+
+/// Counts a change of the groups that list these users: their `groups` is another one now, so their ETag
+/// is too.
+pub async fn touch(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    ids: &[DirectoryUserId],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for chunk in ids.chunks(IDS_PER_STATEMENT) {
+        scope
+            .update::<Entity>()
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1_i64))
+            .col_expr(Column::UpdatedAt, Expr::value(now))
+            .filter(Column::Id.is_in(chunk.iter().copied()))
+            .exec(tx.db())
+            .await?;
+    }
+    Ok(())
+}
+
+fn columns_of(user: &StoredUser) -> ActiveModel {
+    let resource = &user.resource;
+    ActiveModel {
+        user_name: Set(resource.user_name().to_owned()),
+        user_name_folded: Set(scim::fold(resource.user_name())),
+        external_id: Set(resource.external_id().map(str::to_owned)),
+        display_name: Set(resource.display_name().map(str::to_owned)),
+        display_name_folded: Set(resource.display_name().map(scim::fold)),
+        active: Set(resource.active()),
+        resource: Set(JsonText(resource.attributes().clone())),
+        version: Set(user.version),
+        updated_at: Set(user.updated_at),
+        ..Default::default()
+    }
+}
+
+async fn insert_values(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    id: DirectoryUserId,
+    values: Vec<values::AttributeValue>,
+) -> Result<(), StoreError> {
+    let rows = values
+        .into_iter()
+        .map(|value| directory_values::ActiveModel {
+            directory_id: Set(scope.directory()),
+            directory_user_id: Set(id),
+            path: Set(value.path.into_owned()),
+            element: Set(value.element),
+            organization_id: Set(scope.organization().organization()),
+            value: Set(value.value),
+        });
+    let rows: Vec<_> = rows.collect();
+    for chunk in rows.chunks(IDS_PER_STATEMENT) {
+        directory_values::Entity::insert_many(chunk.to_vec())
+            .exec_without_returning(tx.db())
+            .await?;
+    }
+    Ok(())
+}
+
+/// The groups that list each of these users, oldest group first. One query for each thousand users.
+pub async fn groups_of(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    ids: &[DirectoryUserId],
+) -> Result<HashMap<DirectoryUserId, Vec<GroupLink>>, StoreError> {
+    let mut links: HashMap<DirectoryUserId, Vec<GroupLink>> = HashMap::new();
+    for chunk in ids.chunks(IDS_PER_STATEMENT) {
+        let rows: Vec<(DirectoryUserId, GroupId, String)> = scope
+            .select::<memberships::Entity>()
+            .join(JoinType::InnerJoin, group_of_membership())
+            .select_only()
+            .column(memberships::Column::MemberUserId)
+            .column(groups::Column::Id)
+            .column(groups::Column::DisplayName)
+            .filter(memberships::Column::MemberUserId.is_in(chunk.iter().copied()))
+            .order_by_asc(groups::Column::Id)
+            .into_tuple()
+            .all(db.db())
+            .await?;
+        for (user, id, display_name) in rows {
+            let id = id.to_string();
+            links
+                .entry(user)
+                .or_default()
+                .push(GroupLink { id, display_name });
+        }
+    }
+    Ok(links)
+}
+
+/// What the directory knows about these managers, by their `id`; nothing of those who are no user of it.
+pub async fn managers(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    ids: impl Iterator<Item = &str>,
+) -> Result<HashMap<String, ManagerLink>, StoreError> {
+    let mut ids: Vec<DirectoryUserId> = ids.filter_map(|id| id.parse().ok()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut links = HashMap::new();
+    for chunk in ids.chunks(IDS_PER_STATEMENT) {
+        let rows: Vec<(DirectoryUserId, Option<String>)> = scope
+            .select::<Entity>()
+            .select_only()
+            .column(Column::Id)
+            .column(Column::DisplayName)
+            .filter(Column::Id.is_in(chunk.iter().copied()))
+            .into_tuple()
+            .all(db.db())
+            .await?;
+        let rows = rows.into_iter();
+        links.extend(rows.map(|(id, display_name)| (id.to_string(), ManagerLink { display_name })));
+    }
+    Ok(links)
+}
+
+impl From<Row> for StoredUser {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            resource: User::from_attributes(row.resource.0),
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}

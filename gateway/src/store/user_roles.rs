@@ -1,0 +1,211 @@
+//! The roles that users have, and why: one row for each role and source. What they ought to be follows from
+//! memberships, mappings, default roles and claimed groups, in one query for all users asked about.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sea_orm::sea_query::{Expr, ExprTrait, UnionType};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
+    JoinType, QueryFilter, QuerySelect, QueryTrait,
+};
+
+use super::entity::user_roles::{ActiveModel, Column, Entity};
+use super::entity::{
+    directories, directory_users, groups, identities, memberships, organizations, role_mappings,
+    roles,
+};
+use super::users::{IDS_PER_STATEMENT, group_of_membership, member_of};
+use super::{OrgScope, Reads, StoreError, Tx};
+use crate::ids::UserId;
+use crate::model::{RolePolicy, UserRole};
+
+/// The roles of one user, each with its source.
+pub type Roles = BTreeSet<UserRole>;
+
+#[derive(FromQueryResult)]
+struct Claim {
+    user_id: UserId,
+    role: String,
+    source: String,
+    /// Only of a connection's mapping: the groups claimed at the last login, as JSON, and the one mapped.
+    claimed: Option<String>,
+    mapped: Option<String>,
+}
+
+/// The roles that these users, at most a thousand, ought to have before the organization's policy chooses.
+pub async fn due(
+    db: &impl Reads,
+    scope: &OrgScope,
+    users: &[UserId],
+) -> Result<HashMap<UserId, Roles>, StoreError> {
+    let ids = || users.iter().copied();
+    let no_text = || Expr::val(Option::<String>::None);
+    let by_group = scope
+        .select::<directory_users::Entity>()
+        .join(JoinType::InnerJoin, member_of())
+        .join(JoinType::InnerJoin, group_of_membership())
+        .join(JoinType::InnerJoin, mapping_of_group())
+        .select_only()
+        .column_as(directory_users::Column::UserId, "user_id")
+        .column_as(role_mappings::Column::Role, "role")
+        .column_as(groups::Column::Id, "source")
+        .expr_as(no_text(), "claimed")
+        .expr_as(no_text(), "mapped")
+        .filter(
+            Condition::any()
+                .add(
+                    Expr::col((role_mappings::Entity, role_mappings::Column::GroupId))
+                        .equals((groups::Entity, groups::Column::Id)),
+                )
+                .add(
+                    Expr::col((
+                        role_mappings::Entity,
+                        role_mappings::Column::GroupNameFolded,
+                    ))
+                    .equals((groups::Entity, groups::Column::DisplayNameFolded)),
+                ),
+        )
+        .filter(directory_users::Column::UserId.is_in(ids()));
+    let by_default = scope
+        .select::<directory_users::Entity>()
+        .join(JoinType::InnerJoin, directory_of_user())
+        .select_only()
+        .column_as(directory_users::Column::UserId, "user_id")
+        .column_as(directories::Column::DefaultRole, "role")
+        .column_as(directories::Column::Id, "source")
+        .expr_as(no_text(), "claimed")
+        .expr_as(no_text(), "mapped")
+        .filter(directories::Column::DefaultRole.is_not_null())
+        .filter(directory_users::Column::Active.eq(true))
+        .filter(directory_users::Column::UserId.is_in(ids()));
+    let by_login = scope
+        .select::<identities::Entity>()
+        .join(JoinType::InnerJoin, mapping_of_connection())
+        .select_only()
+        .column_as(identities::Column::UserId, "user_id")
+        .column_as(role_mappings::Column::Role, "role")
+        .column_as(identities::Column::ConnectionId, "source")
+        .column_as(identities::Column::Groups, "claimed")
+        .column_as(role_mappings::Column::GroupName, "mapped")
+        .filter(identities::Column::UserId.is_in(ids()));
+    let mut all = by_group.into_query();
+    all.union(UnionType::All, by_default.into_query())
+        .union(UnionType::All, by_login.into_query());
+    let mut due: HashMap<UserId, Roles> = HashMap::new();
+    for row in db.db().query_all(&all).await? {
+        let claim = Claim::from_query_result(&row, "")?;
+        if claim.holds()? {
+            due.entry(claim.user_id).or_default().insert(UserRole {
+                role: claim.role,
+                source: claim.source,
+            });
+        }
+    }
+    Ok(due)
+}
+
+impl Claim {
+    /// A claimed value is compared as it is: IdPs send ids and names.
+    fn holds(&self) -> Result<bool, StoreError> {
+        match (&self.claimed, &self.mapped) {
+            (Some(claimed), Some(mapped)) => {
+                let groups: Vec<String> = serde_json::from_str(claimed)?;
+                Ok(groups.contains(mapped))
+            }
+            (None, _) => Ok(true),
+            (Some(_), None) => Ok(false),
+        }
+    }
+}
+
+/// The organization's policy, and the priority of each of these roles.
+pub async fn policy(
+    db: &impl Reads,
+    scope: &OrgScope,
+) -> Result<(RolePolicy, BTreeMap<String, i64>), StoreError> {
+    #[expect(clippy::disallowed_methods, reason = "the organization's own row")]
+    let policy: Option<RolePolicy> = organizations::Entity::find_by_id(scope.organization())
+        .select_only()
+        .column(organizations::Column::RolePolicy)
+        .into_tuple()
+        .one(db.db())
+        .await?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "roles belong to the deployment; there are a handful"
+    )]
+    let priorities: Vec<(String, i64)> = roles::Entity::find()
+        .select_only()
+        .column(roles::Column::Slug)
+        .column(roles::Column::Priority)
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    let policy = policy.unwrap_or(RolePolicy::Union);
+    Ok((policy, priorities.into_iter().collect()))
+}
+
+/// Gives roles to users, and takes roles from them.
+pub async fn write(
+    tx: &Tx,
+    scope: &OrgScope,
+    gained: &[(UserId, UserRole)],
+    lost: &[(UserId, UserRole)],
+) -> Result<(), StoreError> {
+    for chunk in lost.chunks(IDS_PER_STATEMENT) {
+        let row = Expr::tuple([Column::UserId, Column::Role, Column::Source].map(Expr::col));
+        let rows = chunk
+            .iter()
+            .map(|(user, role)| (user.to_string(), role.role.clone(), role.source.clone()));
+        scope
+            .delete::<Entity>()
+            .filter(row.in_tuples(rows))
+            .exec(tx.db())
+            .await?;
+    }
+    for chunk in gained.chunks(IDS_PER_STATEMENT) {
+        let rows = chunk.iter().map(|(user, role)| ActiveModel {
+            organization_id: Set(scope.organization()),
+            user_id: Set(*user),
+            role: Set(role.role.clone()),
+            source: Set(role.source.clone()),
+        });
+        Entity::insert_many(rows)
+            .exec_without_returning(tx.db())
+            .await?;
+    }
+    Ok(())
+}
+
+fn mapping_of_group() -> sea_orm::RelationDef {
+    groups::Entity::belongs_to(role_mappings::Entity)
+        .from((groups::Column::OrganizationId, groups::Column::DirectoryId))
+        .to((
+            role_mappings::Column::OrganizationId,
+            role_mappings::Column::SourceId,
+        ))
+        .into()
+}
+
+fn mapping_of_connection() -> sea_orm::RelationDef {
+    identities::Entity::belongs_to(role_mappings::Entity)
+        .from((
+            identities::Column::OrganizationId,
+            identities::Column::ConnectionId,
+        ))
+        .to((
+            role_mappings::Column::OrganizationId,
+            role_mappings::Column::SourceId,
+        ))
+        .into()
+}
+
+fn directory_of_user() -> sea_orm::RelationDef {
+    directory_users::Entity::belongs_to(directories::Entity)
+        .from((
+            directory_users::Column::OrganizationId,
+            directory_users::Column::DirectoryId,
+        ))
+        .to((directories::Column::OrganizationId, directories::Column::Id))
+        .into()
+}
