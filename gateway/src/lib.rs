@@ -2,6 +2,7 @@
 //! binary only parses its command line.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod egress;

@@ -144,6 +144,25 @@ impl Store {
         self.0.events_recorded.send_modify(|commits| *commits += 1);
     }
 
+    /// How far this machine's clock is ahead of the database's; nothing on SQLite, which has the same.
+    pub async fn clock_skew(&self) -> Result<chrono::TimeDelta, StoreError> {
+        if matches!(self.0.writers, Writers::Sqlite(_)) {
+            return Ok(chrono::TimeDelta::zero());
+        }
+        let sql = format!("SELECT {} AS now", self.lease_clock());
+        let statement = Statement::from_string(DbBackend::Postgres, sql);
+        let row = self
+            .0
+            .readers
+            .query_one_raw(statement)
+            .await?
+            .ok_or(StoreError::Stale)?;
+        let millis: i64 = row.try_get("", "now")?;
+        Ok(chrono::TimeDelta::milliseconds(
+            self.clock().now().timestamp_millis() - millis,
+        ))
+    }
+
     /// The lease clock as SQL (EVENTS section 3.2): the database's own on PostgreSQL, so that no replica's
     /// clock moves a lease; SQLite has one process, whose clock it is.
     pub(super) fn lease_clock(&self) -> String {
