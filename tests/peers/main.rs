@@ -1,3 +1,8 @@
 //! Tenon among the software that customers and applications really run.
 
 mod among_themselves;
+mod applications;
+mod oidc_provider;
+mod scim_tester;
+mod simplesamlphp;
+mod webhooks;

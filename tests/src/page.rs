@@ -1,5 +1,6 @@
 //! What a browser shows, as far as tests look at it: status, text and forms.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use url::Url;
 
 /// The end of a chain of redirects.
@@ -54,6 +55,14 @@ impl Page {
         pairs
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
+    }
+
+    /// A field that holds base64 of text: a SAML message on its way (SAML Bindings 3.5.4).
+    #[track_caller]
+    pub fn decoded(&self, field: &str) -> String {
+        let form = self.form();
+        let decoded = STANDARD.decode(form.value(field)).expect("base64");
+        String::from_utf8(decoded).expect("UTF-8")
     }
 
     /// The first form of the page. The reading is simple on purpose: real pages of the peers and ours, no more.

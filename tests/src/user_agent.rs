@@ -68,6 +68,13 @@ impl UserAgent {
         }
     }
 
+    /// Sends a form that stands on no page: what another site, or somebody with a terminal, posts.
+    pub async fn post(&mut self, url: &str, fields: Vec<(String, String)>) -> Page {
+        let url = Url::parse(url).expect("a URL");
+        let body = encode(&fields);
+        self.navigate(Method::POST, url, Some(body), true).await
+    }
+
     /// Forgets everything, as another browser would never have known it.
     pub fn clear_cookies(&mut self) {
         self.cookies.clear();

@@ -1,0 +1,162 @@
+//! Every change becomes an event, and every event arrives: in order, signed, at least once.
+
+use integration::{Api, Sink, Tenon, text};
+use serde_json::{Value, json};
+
+async fn acme(tenon: &Tenon) -> (Value, Api) {
+    let organization = tenon.api().organization("Acme", &["acme.example"]).await;
+    let directory = tenon.api().directory(&organization, "Acme").await;
+    (organization, Api::scim(&directory))
+}
+
+fn user(name: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": format!("{name}@acme.example"),
+        "externalId": name,
+        "emails": [{"value": format!("{name}@acme.example"), "type": "work", "primary": true}],
+        "name": {"givenName": name, "familyName": "Example"},
+        "active": true,
+    })
+}
+
+#[tokio::test]
+async fn what_a_directory_changes_arrives_in_order_byte_for_byte_as_the_api_shows_it() {
+    let tenon = Tenon::start().await;
+    let api = tenon.api();
+    let mut sink = Sink::start().await;
+    let (organization, scim) = acme(&tenon).await;
+    let id = text(&organization["id"]);
+    api.webhook_endpoint(json!({"url": sink.url(), "organization_id": id}))
+        .await;
+
+    let ada = scim.post("/Users", user("ada")).await.expect(201);
+    let path = format!("/Users/{}", text(&ada["id"]));
+    let patch = |value: Value| {
+        json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "value": value}],
+        })
+    };
+    scim.patch(&path, patch(json!({"displayName": "Ada"})))
+        .await
+        .expect(200);
+    scim.patch(&path, patch(json!({"displayName": "Ada"})))
+        .await
+        .expect(200); // changes nothing: no event
+    scim.patch(&path, patch(json!({"active": false})))
+        .await
+        .expect(200);
+    scim.patch(&path, patch(json!({"active": true})))
+        .await
+        .expect(200);
+    scim.delete(&path).await.expect(204);
+
+    let mut delivered = Vec::new();
+    for expected in [
+        "user.created",
+        "user.updated",
+        "user.deactivated",
+        "user.reactivated",
+        "user.deleted",
+    ] {
+        let delivery = sink.next().await;
+        let event = delivery.event();
+        assert_eq!(event["type"], expected, "{event}");
+        assert_eq!(event["specversion"], "1.0");
+        assert_eq!(event["id"], delivery.header("webhook-id"));
+        assert_eq!(event["time"], event["timestamp"]);
+        assert_eq!(event["organizationid"], organization["id"]);
+        assert_eq!(event["data"]["actor"]["kind"], "directory");
+        delivered.push(delivery);
+    }
+    let deactivated = delivered[2].event();
+    assert_eq!(deactivated["data"]["previous"], json!({"active": true}));
+    assert_eq!(deactivated["data"]["object"]["active"], false);
+    assert_eq!(deactivated["data"]["object"]["email"], "ada@acme.example");
+
+    // One without a hole from the first event on, and the very bytes that were delivered.
+    let answer = api
+        .get(&format!("/events?organization_id={id}&limit=1000"))
+        .await;
+    let body = answer.body.clone();
+    let all = answer.expect(200);
+    let sequences: Vec<_> = all["data"]
+        .as_array()
+        .expect("events")
+        .iter()
+        .map(|event| event["sequence"].as_u64())
+        .collect();
+    let expected: Vec<_> = (1..=sequences.len() as u64).map(Some).collect();
+    assert_eq!(sequences, expected);
+    for delivery in &delivered {
+        let text = std::str::from_utf8(&delivery.body).expect("UTF-8");
+        assert!(body.contains(text), "{text} is not in {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_gets_the_same_event_again_and_nothing_overtakes_it() {
+    let tenon = Tenon::start().await;
+    let api = tenon.api();
+    let mut sink = Sink::start().await;
+    let (_, scim) = acme(&tenon).await;
+    let endpoint = api
+        .webhook_endpoint(json!({"url": sink.url(), "event_types": ["user.created"]}))
+        .await;
+    sink.answer(&[500]);
+    scim.post("/Users", user("ada")).await.expect(201);
+    scim.post("/Users", user("ben")).await.expect(201);
+
+    let first = sink.next().await;
+    let again = sink.next().await;
+    assert_eq!(first.body, again.body);
+    assert_eq!(first.header("webhook-id"), again.header("webhook-id"));
+    assert_eq!(
+        first.event()["data"]["object"]["user_name"],
+        "ada@acme.example"
+    );
+    assert_eq!(
+        sink.next().await.event()["data"]["object"]["user_name"],
+        "ben@acme.example"
+    );
+
+    let path = format!("/webhook_endpoints/{}/deliveries", text(&endpoint["id"]));
+    let deliveries = api.get(&path).await.expect(200);
+    let of_ada = deliveries["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|delivery| delivery["event_id"] == first.header("webhook-id"));
+    let of_ada = of_ada.unwrap_or_else(|| panic!("{deliveries}"));
+    let attempts = of_ada["attempts"]
+        .as_u64()
+        .or(of_ada["attempts"].as_array().map(|all| all.len() as u64));
+    assert_eq!(attempts, Some(2), "{of_ada}");
+}
+
+#[tokio::test]
+async fn one_organization_never_waits_for_another() {
+    let tenon = Tenon::start().await;
+    let api = tenon.api();
+    let mut sink = Sink::start().await;
+    let (_, acme) = acme(&tenon).await;
+    let globex = api.organization("Globex", &["globex.example"]).await;
+    let globex = Api::scim(&api.directory(&globex, "Globex").await);
+    api.webhook_endpoint(json!({"url": sink.url(), "event_types": ["user.created"]}))
+        .await;
+    sink.answer(&[503]);
+    acme.post("/Users", user("ada")).await.expect(201);
+    let failed = sink.next().await;
+    globex.post("/Users", user("gina")).await.expect(201);
+    let next = sink.next().await;
+    assert_ne!(
+        next.header("webhook-id"),
+        failed.header("webhook-id"),
+        "it waited for the retry"
+    );
+    assert_eq!(
+        sink.next().await.header("webhook-id"),
+        failed.header("webhook-id")
+    );
+}

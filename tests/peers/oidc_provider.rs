@@ -1,0 +1,108 @@
+//! oidc-provider signs a person in over OpenID Connect.
+
+use integration::{RelyingParty, Tenon, UserAgent, claims, peers::OidcProvider, text};
+use serde_json::{Value, json};
+
+fn alice() -> Value {
+    json!({
+        "email": "alice@acme.example",
+        "email_verified": true,
+        "name": "Alice Berg",
+        "given_name": "Alice",
+        "family_name": "Berg",
+        "groups": ["Engineering"],
+    })
+}
+
+/// The order of real life: the connection tells its redirect URI, the IdP hands out a client, the connection gets it.
+async fn connect(tenon: &Tenon, provider: &OidcProvider, authentication: &str) -> Value {
+    let api = tenon.api();
+    let organization = api.organization("Acme", &["acme.example"]).await;
+    let oidc = json!({"issuer": provider.issuer(), "client_id": "not yet"});
+    let connection = json!({"name": "oidc-provider", "type": "oidc", "oidc": oidc});
+    let connection = api.connection(&organization, connection).await;
+    let redirect_uri = text(&connection["oidc"]["redirect_uri"]);
+    let client = provider.register(&redirect_uri, authentication).await;
+
+    let path = format!("/connections/{}", text(&connection["id"]));
+    let oidc = json!({
+        "client_id": client["client_id"],
+        "client_secret": client["client_secret"],
+        "token_endpoint_auth_method": authentication,
+    });
+    api.patch(&path, json!({"oidc": oidc})).await.expect(200);
+    api.post(&format!("{path}/activate"), json!({}))
+        .await
+        .expect(200)
+}
+
+async fn sign_in(options: Value, authentication: &str) {
+    let (tenon, provider) = tokio::join!(Tenon::start(), OidcProvider::start(options));
+    let connection = connect(&tenon, &provider, authentication).await;
+    let app = RelyingParty::register(&tenon).await;
+    let mut browser = UserAgent::new();
+    let page = browser
+        .get(&app.authorize_url("login_hint=alice@acme.example"))
+        .await;
+    assert_eq!(
+        page.form().value("login"),
+        "alice@acme.example",
+        "login_hint was not forwarded"
+    );
+    let landed = provider.sign_in(&mut browser, &page, "alice").await;
+
+    let tokens = app.redeem(&landed).await.expect(200);
+    let claims = claims(&tokens["id_token"]);
+    assert_eq!(claims["email"], "alice@acme.example");
+    assert_eq!(claims["email_verified"], true);
+    assert_eq!(claims["name"], "Alice Berg");
+    assert_eq!(claims["groups"], json!(["Engineering"]));
+    assert_eq!(claims["idp_subject"], "alice");
+    assert_eq!(claims["connection_id"], connection["id"]);
+}
+
+#[tokio::test]
+async fn oidc_provider_signs_a_person_in() {
+    sign_in(json!({"people": {"alice": alice()}}), "client_secret_basic").await;
+}
+
+#[tokio::test]
+async fn what_a_thin_id_token_leaves_out_is_asked_of_userinfo() {
+    sign_in(
+        json!({"people": {"alice": alice()}, "thin_tokens": true}),
+        "client_secret_post",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn other_algorithms_than_rs256_are_fine() {
+    for algorithm in ["ES256", "PS256"] {
+        sign_in(
+            json!({"people": {"alice": alice()}, "algorithm": algorithm}),
+            "client_secret_basic",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_says_no_sends_the_providers_error() {
+    let options = json!({"people": {"alice": alice()}, "refuse": true});
+    let (tenon, provider) = tokio::join!(Tenon::start(), OidcProvider::start(options));
+    connect(&tenon, &provider, "client_secret_basic").await;
+    let app = RelyingParty::register(&tenon).await;
+    let page = UserAgent::new()
+        .get(&app.authorize_url("login_hint=alice@acme.example"))
+        .await;
+    // Either the page, or the application hears it as a person's refusal (CONTRACT section 4).
+    if page.url.as_str().starts_with(RelyingParty::REDIRECT_URI) {
+        assert_eq!(page.query("error").as_deref(), Some("access_denied"));
+        assert!(
+            page.query("error_description")
+                .is_some_and(|text| text.contains("idp_error"))
+        );
+    } else {
+        assert_eq!(page.tenon_error(), "idp_error");
+    }
+}
