@@ -11,7 +11,7 @@ const CODE_VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CODE_CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub struct RelyingParty {
-    issuer: String,
+    pub issuer: String,
     pub client_id: String,
     pub client_secret: Option<String>,
 }
