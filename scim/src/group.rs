@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::comparable::{self, ComparableValue};
 use crate::error::ScimError;
 use crate::patch::{self, Member};
 use crate::resource::{Meta, ResourceType, used_schemas};
@@ -54,6 +55,11 @@ impl Group {
 
     pub fn external_id(&self) -> Option<&str> {
         self.0.get("externalId").and_then(Value::as_str)
+    }
+
+    /// Its values as filters and sorting compare them, without what the server computes.
+    pub fn comparable_values(&self) -> Vec<ComparableValue> {
+        comparable::values(ResourceType::Group, &self.0)
     }
 
     /// The whole resource, before projection. `base_url` is the directory's, without a slash at the end;

@@ -2,6 +2,7 @@
 //! discovery documents. Lenient in what directories send, strict in what goes out. It does no I/O, reads no
 //! clock and knows no tenant; the `gateway` crate gives it rows and URLs.
 
+mod comparable;
 pub mod discovery;
 mod error;
 mod etag;
@@ -17,6 +18,7 @@ mod resource;
 pub mod schema;
 mod user;
 
+pub use comparable::ComparableValue;
 pub use error::{ERROR_URN, ErrorResponse, ScimError, ScimType};
 pub use etag::EntityTags;
 pub use filter::{CompareOperator, Filter, Literal};

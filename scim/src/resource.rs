@@ -90,6 +90,22 @@ impl ResourceType {
         })
     }
 
+    /// Every attribute of the type's published schemas and the common ones, without sub-attributes.
+    pub fn attributes(self) -> impl Iterator<Item = AttributePath> {
+        let common = std::iter::once(&COMMON);
+        let schemas = common
+            .chain([self.schema()])
+            .chain(self.extensions().iter().copied());
+        schemas.flat_map(|schema| {
+            let path = |attribute| AttributePath {
+                schema,
+                attribute,
+                sub: None,
+            };
+            schema.attributes.iter().map(path)
+        })
+    }
+
     /// Where names without a URN are looked up.
     fn core(self) -> &'static [&'static Schema] {
         match self {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::comparable::{self, ComparableValue};
 use crate::error::ScimError;
 use crate::patch;
 use crate::resource::{Meta, ResourceType, used_schemas};
@@ -186,6 +187,11 @@ impl User {
 
     fn enterprise(&self, name: &str) -> Option<&Value> {
         self.0.get(ENTERPRISE_USER.urn)?.get(name)
+    }
+
+    /// Its values as filters and sorting compare them, without what the server computes.
+    pub fn comparable_values(&self) -> Vec<ComparableValue> {
+        comparable::values(ResourceType::User, &self.0)
     }
 
     /// The whole resource, before projection. `base_url` is the directory's, without a slash at the end.
