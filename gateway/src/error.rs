@@ -40,7 +40,8 @@ pub enum Error {
     NotFound(&'static str),
     #[error("no valid credential")]
     Unauthorized,
-    #[error("this key may not do that: it lacks the scope {0}")]
+    /// The key is valid, and the reason why it does not reach this far.
+    #[error("this key may not do that: {0}")]
     Forbidden(&'static str),
     #[error("the request is not valid")]
     Invalid(Vec<FieldProblem>),

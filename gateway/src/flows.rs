@@ -1,6 +1,9 @@
 //! What Tenon does, apart from how it is asked: each flow takes parsed input and knows no HTTP.
 
+pub mod api_keys;
 pub mod authorize;
 pub mod discovery;
+pub mod domains;
 pub mod login;
+pub mod organizations;
 pub mod roles;

@@ -8,6 +8,7 @@ mod error_page;
 pub mod health;
 pub mod limits;
 mod login;
+pub mod management;
 pub mod metrics;
 mod oauth;
 mod oidc;

@@ -4,21 +4,26 @@
 //! without one, each with its reason. State and its events commit together: [`Tx::record`] keeps an event
 //! until [`Tx::commit`], which writes the outbox as the last statements of the transaction.
 
+pub mod api_keys;
 pub mod applications;
 pub mod columns;
 pub mod connections;
 pub mod deliveries;
 pub mod directory_users;
+pub mod domains;
 mod entity;
 pub mod feed;
 pub mod global;
 mod group_commit;
 pub mod groups;
+pub mod idempotency;
 pub mod identities;
 pub mod logins;
 pub mod memberships;
 mod open;
+pub mod organizations;
 pub mod outbox;
+mod page;
 pub mod role_mappings;
 mod routing;
 pub mod scope;
@@ -61,6 +66,16 @@ impl StoreError {
             self,
             Self::Database(error)
                 if matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
+        )
+    }
+
+    /// Whether the unique constraint over `column` refused the write. SQLite names the columns, PostgreSQL the
+    /// constraint, which is named after them.
+    pub fn violates_unique(&self, column: &str) -> bool {
+        matches!(
+            self,
+            Self::Database(error)
+                if matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(text)) if text.contains(column))
         )
     }
 

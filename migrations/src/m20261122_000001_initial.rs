@@ -41,6 +41,7 @@ CREATE TABLE deployment_secrets (
 CREATE TABLE organizations (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
+    name_folded TEXT NOT NULL,
     slug TEXT NOT NULL UNIQUE,
     external_id TEXT UNIQUE,
     metadata TEXT NOT NULL,

@@ -205,6 +205,28 @@ impl IdentityEvent {
         }
     }
 
+    /// The change of one thing: `previous` holds the fields that differ. `None` when nothing but bookkeeping
+    /// does: then there is nothing to write and nothing to tell.
+    pub fn change(
+        event_type: EventType,
+        source: impl Into<String>,
+        subject: impl ToString,
+        before: &impl ToJSON,
+        after: &impl ToJSON,
+    ) -> Option<Self> {
+        let (Some(Value::Object(before)), Some(Value::Object(now))) =
+            (before.to_json(), after.to_json())
+        else {
+            return None;
+        };
+        let previous: Map<String, Value> = before
+            .into_iter()
+            .filter(|(field, value)| field != "updated_at" && now.get(field) != Some(value))
+            .collect();
+        let event = Self::new(event_type, source, subject, after);
+        (!previous.is_empty()).then(|| event.with_previous(previous))
+    }
+
     pub fn with_change(mut self, change: UserChange) -> Self {
         self.previous = Some(change.previous);
         self

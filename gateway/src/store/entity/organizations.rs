@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use sea_orm::entity::prelude::*;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::ids::OrganizationId;
 use crate::model::{RolePolicy, Timestamp};
@@ -11,9 +13,10 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: OrganizationId,
     pub name: String,
+    pub name_folded: String,
     pub slug: String,
     pub external_id: Option<String>,
-    pub metadata: JsonText<Map<String, Value>>,
+    pub metadata: JsonText<BTreeMap<String, Value>>,
     pub role_policy: RolePolicy,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

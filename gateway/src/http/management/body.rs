@@ -1,0 +1,77 @@
+//! JSON bodies, checked against the very schema that the OpenAPI document shows.
+
+mod check;
+
+use std::sync::LazyLock;
+
+use poem::{Request, RequestBody};
+use poem_openapi::payload::{Json, Payload};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
+use poem_openapi::types::ParseFromJSON;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi};
+use serde_json::Value;
+
+use super::problem::Problem;
+use super::{Api, MAX_BODY};
+use crate::error::Error;
+
+/// A JSON body. Every problem in it is reported at once, each with the path of its field; a field that the
+/// schema does not have is one of them.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+static SCHEMAS: LazyLock<Registry> = LazyLock::new(|| {
+    let mut registry = Registry::new();
+    <Api as OpenApi>::register(&mut registry);
+    registry
+});
+
+fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, Error> {
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| Error::Malformed(format!("the body is not JSON: {error}")))?;
+    let problems = check::check(&value, &T::schema_ref(), &SCHEMAS);
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    T::parse_from_json(Some(value)).map_err(|error| Error::Malformed(error.into_message()))
+}
+
+impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest {
+            description: None,
+            content: vec![MetaMediaType {
+                content_type: "application/json",
+                schema: T::schema_ref(),
+            }],
+            required: true,
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        if let Some(content_type) = request.content_type()
+            && !Json::<T>::check_content_type(content_type)
+        {
+            return Err(Problem::http(
+                http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "the body has to be application/json",
+            )
+            .into());
+        }
+        let bytes = body.take()?.into_bytes_limit(MAX_BODY).await?;
+        Ok(Self(parse(&bytes).map_err(Problem::from)?))
+    }
+}

@@ -1,0 +1,107 @@
+//! Email domains of an organization.
+
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+
+use super::Tag;
+use super::answer::{Answer, Created, Deleted};
+use super::body::Body;
+use super::key::{ApiKey, Write};
+use super::once::{Attempt, Once};
+use super::page::{Cursor, Limit, Page, window};
+use super::problem::Problem;
+use crate::app::App;
+use crate::error::Error;
+use crate::flows::domains as flow;
+use crate::ids::{DomainId, OrganizationId};
+use crate::model::Domain;
+use crate::store::domains;
+
+#[derive(Debug, Object)]
+struct NewDomain {
+    /// As in `acme.example`. Public suffixes and hosts of public mailboxes are refused.
+    domain: String,
+    /// The application vouches for it: verified at once, without a DNS proof.
+    trusted: Option<bool>,
+}
+
+pub(super) struct Domains;
+
+#[OpenApi(tag = "Tag::Domains")]
+impl Domains {
+    /// Add a domain.
+    ///
+    /// A pending one routes nothing until its TXT record is found. Conflicts: `domain_taken` when another
+    /// organization holds it, `domain_exists` when this one lists it already.
+    #[oai(
+        path = "/organizations/:id/domains",
+        method = "post",
+        operation_id = "createDomain"
+    )]
+    async fn create(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<OrganizationId>,
+        #[oai(name = "Idempotency-Key")] once: Once,
+        Body(new): Body<NewDomain>,
+    ) -> Result<Created<Domain>, Problem> {
+        let (tx, claim) = match once.begin(&app, &key).await? {
+            Attempt::First(tx, claim) => (tx, claim),
+            Attempt::Again(answer) => return Ok(answer),
+        };
+        let scope = key.scope_owning(&tx, id.0).await?;
+        let domain = flow::parse(&new.domain)
+            .map_err(|refused| Error::invalid("domain", refused.to_string()))?;
+        let trusted = new.trusted.unwrap_or(false);
+        let domain = flow::add(&app, &tx, &scope, domain, trusted, &key.cause()).await?;
+        Ok(claim.commit(&app, tx, Answer::new(&domain)).await?)
+    }
+
+    /// List domains.
+    #[oai(
+        path = "/organizations/:id/domains",
+        method = "get",
+        operation_id = "listDomains"
+    )]
+    async fn list(
+        &self,
+        app: Data<&App>,
+        key: ApiKey,
+        id: Path<OrganizationId>,
+        limit: Query<Limit>,
+        cursor: Query<Cursor<DomainId>>,
+    ) -> Result<Json<Page<Domain>>, Problem> {
+        let db = app.store.read();
+        let scope = key.scope_owning(&db, id.0).await?;
+        let slice = domains::list(&db, &scope, window(limit.0, cursor.0)).await?;
+        Ok(Json(Page::of(slice)))
+    }
+
+    /// Remove a domain.
+    ///
+    /// It routes no sign-in from now on.
+    #[oai(
+        path = "/organizations/:id/domains/:domain_id",
+        method = "delete",
+        operation_id = "deleteDomain"
+    )]
+    async fn remove(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<OrganizationId>,
+        domain_id: Path<DomainId>,
+    ) -> Result<Deleted, Problem> {
+        let tx = app.store.begin().await?;
+        let scope = key.scope_owning(&tx, id.0).await?;
+        let domain = domains::find(&tx, &scope, domain_id.0)
+            .await?
+            .ok_or(Error::NotFound("domain"))?;
+        flow::remove(&tx, &scope, &domain, &key.cause()).await?;
+        tx.commit().await?;
+        Ok(Deleted)
+    }
+}
