@@ -11,15 +11,15 @@ use poem_openapi::types::ToJSON;
 /// A JSON answer of type `T` with a fixed status. It holds the final text, since a repeated request gets the
 /// same one again.
 #[derive(Debug)]
-pub struct Answer<const STATUS: u16, T> {
+pub(super) struct Answer<const STATUS: u16, T> {
     pub(super) body: String,
     shape: PhantomData<fn() -> T>,
 }
 
 /// 201 with what was created.
-pub type Created<T> = Answer<201, T>;
+pub(super) type Created<T> = Answer<201, T>;
 /// 200 with what it is now.
-pub type Done<T> = Answer<200, T>;
+pub(super) type Done<T> = Answer<200, T>;
 
 impl<const STATUS: u16, T: ToJSON> Answer<STATUS, T> {
     pub(super) fn new(value: &T) -> Self {
@@ -70,7 +70,7 @@ impl<const STATUS: u16, T: ToJSON> ApiResponse for Answer<STATUS, T> {
 
 /// 204: it is gone.
 #[derive(Debug)]
-pub struct Deleted;
+pub(super) struct Deleted;
 
 impl IntoResponse for Deleted {
     fn into_response(self) -> Response {

@@ -18,7 +18,7 @@ use crate::error::Error;
 /// A JSON body. Every problem in it is reported at once, each with the path of its field; a field that the
 /// schema does not have is one of them.
 #[derive(Debug)]
-pub struct Body<T>(pub T);
+pub(super) struct Body<T>(pub T);
 
 static SCHEMAS: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry = Registry::new();

@@ -21,18 +21,18 @@ const SCHEME: &str = "api_key";
 const USE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// What an operation needs of its key.
-pub trait Right: Send + Sync + 'static {
+pub(super) trait Right: Send + Sync + 'static {
     const SCOPE: ApiScope;
     const MISSING: &'static str;
 }
 
 /// Operations that change nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Read;
+pub(super) struct Read;
 
 /// Operations that change something.
 #[derive(Debug, Clone, Copy)]
-pub struct Write;
+pub(super) struct Write;
 
 impl Right for Read {
     const SCOPE: ApiScope = ApiScope::Read;
@@ -47,7 +47,7 @@ impl Right for Write {
 /// A valid API key with the right `R`. Always the first extractor of an operation: nobody learns anything
 /// without a key.
 #[derive(Debug)]
-pub struct ApiKey<R = Read> {
+pub(super) struct ApiKey<R = Read> {
     key: model::ApiKey,
     request_id: String,
     right: PhantomData<R>,
@@ -56,7 +56,7 @@ pub struct ApiKey<R = Read> {
 impl<R> ApiKey<R> {
     /// The door to an organization's rows, by the owner of the id asked for. What does not exist, and what
     /// this key can't reach, is the same 404.
-    pub async fn scope_owning<Id: Owned>(
+    pub(super) async fn scope_owning<Id: Owned>(
         &self,
         db: &impl Reads,
         id: Id,
@@ -68,17 +68,17 @@ impl<R> ApiKey<R> {
     }
 
     /// The only organization that this key reaches; `None` when it reaches all.
-    pub fn bound_to(&self) -> Option<OrganizationId> {
+    pub(super) fn bound_to(&self) -> Option<OrganizationId> {
         self.key.organization_id
     }
 
-    pub fn reaches(&self, organization: OrganizationId) -> bool {
+    pub(super) fn reaches(&self, organization: OrganizationId) -> bool {
         self.bound_to().is_none_or(|only| only == organization)
     }
 
     /// For operations on what stands above organizations. There is nothing to hide in their lists, so a
     /// bound key is told the reason.
-    pub fn of_deployment(&self) -> Result<(), Error> {
+    pub(super) fn of_deployment(&self) -> Result<(), Error> {
         match self.bound_to() {
             None => Ok(()),
             Some(_) => Err(Error::Forbidden("it is bound to one organization")),
@@ -86,11 +86,11 @@ impl<R> ApiKey<R> {
     }
 
     /// For one thing that stands above organizations: to a bound key it does not exist.
-    pub fn of_deployment_or_missing(&self, name: &'static str) -> Result<(), Error> {
+    pub(super) fn of_deployment_or_missing(&self, name: &'static str) -> Result<(), Error> {
         self.of_deployment().map_err(|_| Error::NotFound(name))
     }
 
-    pub fn has(&self, scope: ApiScope) -> bool {
+    pub(super) fn has(&self, scope: ApiScope) -> bool {
         self.key.scopes.contains(&scope)
     }
 
@@ -99,7 +99,7 @@ impl<R> ApiKey<R> {
     }
 
     /// Who makes the changes of this request.
-    pub fn cause(&self) -> Cause {
+    pub(super) fn cause(&self) -> Cause {
         Cause::new(ActorKind::ApiKey, self.key.id, &self.request_id)
     }
 }

@@ -24,7 +24,7 @@ const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// The `Idempotency-Key` of a POST, if it has one.
 #[derive(Debug)]
-pub struct Once(Option<Presented>);
+pub(super) struct Once(Option<Presented>);
 
 #[derive(Debug)]
 struct Presented {

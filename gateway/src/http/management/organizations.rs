@@ -91,6 +91,7 @@ impl Organizations {
         method = "get",
         operation_id = "listOrganizations"
     )]
+    #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         app: Data<&App>,

@@ -19,10 +19,10 @@ const MAX_LIMIT: u64 = 100;
 
 /// One page of a list, newest first.
 #[derive(Debug, Object)]
-pub struct Page<T: ParseFromJSON + ToJSON + Send + Sync> {
-    pub data: Vec<T>,
+pub(super) struct Page<T: ParseFromJSON + ToJSON + Send + Sync> {
+    pub(super) data: Vec<T>,
     /// What `cursor` has to be for the next page; null on the last one.
-    pub next_cursor: Option<String>,
+    pub(super) next_cursor: Option<String>,
 }
 
 impl<T: ParseFromJSON + ToJSON + Send + Sync> Page<T> {
@@ -44,7 +44,7 @@ pub(super) fn window<Id>(limit: Limit, cursor: Cursor<Id>) -> Window<Id> {
 
 /// How many rows a page has: 1 to 100, 50 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit(u64);
+pub(super) struct Limit(u64);
 
 impl Type for Limit {
     const IS_REQUIRED: bool = false;
@@ -94,7 +94,7 @@ impl ParseFromParameter for Limit {
 /// Where a page starts: the `next_cursor` of the one before. Opaque to callers; inside, the id of that page's
 /// last row, so that rows added or removed in between neither repeat nor hide another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor<Id>(Option<Id>);
+pub(super) struct Cursor<Id>(Option<Id>);
 
 impl<Id: Send + Sync> Type for Cursor<Id> {
     const IS_REQUIRED: bool = false;

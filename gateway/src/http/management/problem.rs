@@ -17,7 +17,7 @@ const CONTENT_TYPE: &str = "application/problem+json";
 /// What went wrong, for the caller of the management API. Whatever converts into an [`Error`] becomes one
 /// with `?`.
 #[derive(Debug, thiserror::Error)]
-pub enum Problem {
+pub(super) enum Problem {
     #[error(transparent)]
     Error(#[from] Error),
     /// What no flow knows of: it concerns HTTP itself.

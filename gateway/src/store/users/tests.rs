@@ -19,9 +19,10 @@ async fn organization(store: &Store) -> OrgScope {
     organizations::Entity::insert(organizations::ActiveModel {
         id: Set(id),
         name: Set("Acme".to_owned()),
+        name_folded: Set(String::new()),
         slug: Set(id.to_string()),
         external_id: Set(None),
-        metadata: Set(JsonText(serde_json::Map::new())),
+        metadata: Set(JsonText(Default::default())),
         role_policy: Set(RolePolicy::Union),
         created_at: Set(now()),
         updated_at: Set(now()),
