@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::{App, StartError};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::flows::api_keys::accept_bootstrap_key;
 use crate::http::health::Health;
 use crate::http::server::{ServerLimits, serve};
 
@@ -38,6 +39,7 @@ pub async fn start(
     let address = listener.local_addr().map_err(failed)?;
     let public_url = config.public_url(address);
     let app = App::open(config, public_url, clock, entropy).await?;
+    accept_bootstrap_key(&app).await?;
     let store = app.store.clone();
     let health = Health::new(app.drain.clone(), move || {
         let store = store.clone();

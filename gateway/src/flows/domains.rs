@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::discovery::canonical_domain;
 use crate::ids::DomainId;
 use crate::model::{Cause, Domain, DomainState, EventType, IdentityEvent, Timestamp};
 use crate::store::{OrgScope, Tx, domains};
@@ -22,7 +23,8 @@ pub enum DomainRefused {
 
 /// The canonical form (A-label, lower case, no trailing dot) of a domain that one organization can own.
 pub fn parse(domain: &str) -> Result<String, DomainRefused> {
-    let canonical = canonical(domain)
+    let canonical = canonical_domain(domain)
+        .filter(|name| name.parse::<std::net::IpAddr>().is_err())
         .ok_or_else(|| DomainRefused::NotADomain(domain.chars().take(64).collect()))?;
     let registrable = addr::parse_domain_name(&canonical).is_ok_and(|name| name.root().is_some());
     if !registrable {
@@ -38,15 +40,6 @@ pub fn parse(domain: &str) -> Result<String, DomainRefused> {
         }
     }
     Ok(canonical)
-}
-
-/// A-label, lower case, no trailing dot. `None` when it is no domain name.
-pub fn canonical(domain: &str) -> Option<String> {
-    let domain = domain.trim();
-    let domain = domain.strip_suffix('.').unwrap_or(domain);
-    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
-    let host = ascii.contains('.') && ascii.parse::<std::net::IpAddr>().is_err();
-    host.then_some(ascii)
 }
 
 /// Adds a domain. A trusted one is verified at once, since the application vouches for it.

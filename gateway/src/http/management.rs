@@ -17,6 +17,7 @@ use poem_openapi::{OpenApiService, Tags};
 pub use document::openapi_document;
 
 use crate::app::App;
+use crate::http::limits::BodyLimit;
 use crate::http::request_id::RequestId;
 use strict::Strict;
 
@@ -46,7 +47,7 @@ pub fn routes(app: &App) -> impl Endpoint + 'static {
         .at("/v1/openapi.json", document::json())
         .at("/docs", document::page())
         .around(strict::unmatched)
-        .data(app.clone())
+        .with(BodyLimit(MAX_BODY))
 }
 
 fn request_id(request: &Request) -> String {

@@ -11,8 +11,8 @@ use poem_openapi::types::ParseFromJSON;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi};
 use serde_json::Value;
 
+use super::Api;
 use super::problem::Problem;
-use super::{Api, MAX_BODY};
 use crate::error::Error;
 
 /// A JSON body. Every problem in it is reported at once, each with the path of its field; a field that the
@@ -71,7 +71,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
             )
             .into());
         }
-        let bytes = body.take()?.into_bytes_limit(MAX_BODY).await?;
+        let bytes = body.take()?.into_bytes().await?;
         Ok(Self(parse(&bytes).map_err(Problem::from)?))
     }
 }

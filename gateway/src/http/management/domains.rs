@@ -6,7 +6,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::Tag;
-use super::answer::{Answer, Created, Deleted};
+use super::answer::{Answer, Created, Deleted, Done};
 use super::body::Body;
 use super::key::{ApiKey, Write};
 use super::once::{Attempt, Once};
@@ -78,6 +78,50 @@ impl Domains {
         let scope = key.scope_owning(&db, id.0).await?;
         let slice = domains::list(&db, &scope, window(limit.0, cursor.0)).await?;
         Ok(Json(Page::of(slice)))
+    }
+
+    /// Look for the TXT record now.
+    ///
+    /// The domain is `verified` when the record is there, else `failed`, and can be looked for again. Errors:
+    /// 409 `domain_taken` when another organization proved it first, 502 `dns_unavailable` when no name server
+    /// answers, which says nothing about the record.
+    #[oai(
+        path = "/organizations/:id/domains/:domain_id/verify",
+        method = "post",
+        operation_id = "verifyDomain"
+    )]
+    async fn verify(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<OrganizationId>,
+        domain_id: Path<DomainId>,
+        #[oai(name = "Idempotency-Key")] once: Once,
+    ) -> Result<Done<Domain>, Problem> {
+        let db = app.store.read();
+        let scope = key.scope_owning(&db, id.0).await?;
+        if let Some(answer) = once.answered(&app, &key).await? {
+            return Ok(answer);
+        }
+        let domain = domains::find(&db, &scope, domain_id.0)
+            .await?
+            .ok_or(Error::NotFound("domain"))?;
+        let records = app
+            .dns
+            .txt(&domain.txt_record.name)
+            .await
+            .map_err(|error| {
+                let status = http::StatusCode::BAD_GATEWAY;
+                Problem::http(status, "dns_unavailable", error.to_string())
+            })?;
+        let proven = records.iter().any(|it| *it == domain.txt_record.value);
+        let (tx, claim) = match once.begin(&app, &key).await? {
+            Attempt::First(tx, claim) => (tx, claim),
+            Attempt::Again(answer) => return Ok(answer),
+        };
+        let cause = key.cause();
+        let domain = flow::conclude(&app, &tx, &scope, domain.id, proven, &cause).await?;
+        Ok(claim.commit(&app, tx, Answer::new(&domain)).await?)
     }
 
     /// Remove a domain.

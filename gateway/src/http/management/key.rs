@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use chrono::TimeDelta;
-use poem::{Request, RequestBody};
+use poem::{FromRequest, Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
@@ -11,6 +11,8 @@ use super::problem::Problem;
 use super::request_id;
 use crate::app::App;
 use crate::error::Error;
+use crate::http::client_ip::ClientIp;
+use crate::http::limits::Limit;
 use crate::ids::OrganizationId;
 use crate::model::{self, ActorKind, ApiScope, Cause};
 use crate::store::global::Owned;
@@ -105,14 +107,21 @@ impl<R> ApiKey<R> {
 }
 
 impl<R: Right> ApiKey<R> {
-    async fn authenticate(app: &App, request: &Request) -> Result<Self, Error> {
-        let presented = bearer(request).ok_or(Error::Unauthorized)?;
-        let db = app.store.read();
+    async fn authenticate(app: &App, request: &Request, client: ClientIp) -> Result<Self, Error> {
         let now = app.clock.now();
-        let key = api_keys::find_by_hash(&db, &app.vault.hash(presented))
-            .await?
-            .filter(|key| key.expires_at.is_none_or(|end| end.0 > now))
-            .ok_or(Error::Unauthorized)?;
+        let key = match bearer(request) {
+            Some(presented) => {
+                let hash = app.vault.hash(presented);
+                api_keys::find_by_hash(&app.store.read(), &hash).await?
+            }
+            None => None,
+        };
+        let Some(key) = key.filter(|key| key.expires_at.is_none_or(|end| end.0 > now)) else {
+            app.rate_limits
+                .check(Limit::FailedCredential, client.network())?;
+            return Err(Error::Unauthorized);
+        };
+        app.rate_limits.check(Limit::ApiKey, key.id)?;
         if !key.scopes.contains(&R::SCOPE) {
             return Err(Error::Forbidden(R::MISSING));
         }
@@ -183,7 +192,8 @@ impl<'a, R: Right> ApiExtractor<'a> for ApiKey<R> {
         let app: &App = request
             .data()
             .ok_or_else(|| Problem::from(Error::Internal("routes without an App".to_owned())))?;
-        Ok(Self::authenticate(app, request)
+        let client = ClientIp::from_request_without_body(request).await?;
+        Ok(Self::authenticate(app, request, client)
             .await
             .map_err(Problem::from)?)
     }

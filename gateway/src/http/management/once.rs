@@ -7,7 +7,6 @@ use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
-use super::MAX_BODY;
 use super::answer::Answer;
 use super::key::{ApiKey, Write};
 use super::problem::Problem;
@@ -176,7 +175,7 @@ impl<'a> ApiExtractor<'a> for Once {
                 ))
             })?
             .to_owned();
-        let bytes = body.take()?.into_bytes_limit(MAX_BODY).await?;
+        let bytes = body.take()?.into_bytes().await?;
         let mut request = format!("{} {}\n", request.method(), request.original_uri()).into_bytes();
         request.extend_from_slice(&bytes);
         // The next extractor reads it again.

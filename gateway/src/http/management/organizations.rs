@@ -18,6 +18,7 @@ use super::page::{Cursor, Limit, Page, window};
 use super::problem::Problem;
 use crate::app::App;
 use crate::error::{Error, FieldProblem};
+use crate::flows::discovery::canonical_domain;
 use crate::flows::domains;
 use crate::flows::organizations::{self as flow, MAX_SLUG};
 use crate::ids::OrganizationId;
@@ -109,7 +110,7 @@ impl Organizations {
             only: key.bound_to(),
             external_id: external_id.0,
             // What is no domain name is nobody's.
-            domain: domain.0.map(|it| domains::canonical(&it).unwrap_or(it)),
+            domain: domain.0.map(|it| canonical_domain(&it).unwrap_or(it)),
             search: search.0,
         };
         let window = window(limit.0, cursor.0);

@@ -1,8 +1,6 @@
 //! Errors as the management API shows them: RFC 9457 `application/problem+json`.
 
-use poem::error::{
-    MethodNotAllowedError, NotFoundError, ReadBodyError, ResponseError, SizedLimitError,
-};
+use poem::error::{MethodNotAllowedError, NotFoundError, ResponseError};
 use poem::{IntoResponse, Response};
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
@@ -10,6 +8,7 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
 use crate::error::{Error, Fault, FieldProblem};
+use crate::http::limits::BodyRefused;
 use crate::store::StoreError;
 
 const CONTENT_TYPE: &str = "application/problem+json";
@@ -93,14 +92,16 @@ impl Problem {
         if let Some(error) = error.downcast_ref::<ContentTypeError>() {
             return Self::http(error.status(), "unsupported_media_type", error.to_string());
         }
-        let too_large = matches!(error.downcast_ref(), Some(ReadBodyError::PayloadTooLarge))
-            || matches!(error.downcast_ref(), Some(SizedLimitError::PayloadTooLarge));
-        if too_large {
-            return Self::http(
-                http::StatusCode::PAYLOAD_TOO_LARGE,
-                "body_too_large",
-                "the request's body is larger than this operation takes",
-            );
+        match BodyRefused::in_error(&error) {
+            Some(refused @ BodyRefused::TooLarge { .. }) => {
+                let status = http::StatusCode::PAYLOAD_TOO_LARGE;
+                return Self::http(status, "body_too_large", refused.to_string());
+            }
+            Some(refused @ BodyRefused::TooSlow) => {
+                let status = http::StatusCode::REQUEST_TIMEOUT;
+                return Self::http(status, "body_too_slow", refused.to_string());
+            }
+            None => {}
         }
         if error.is::<NotFoundError>() {
             return Self::of_status(http::StatusCode::NOT_FOUND);
