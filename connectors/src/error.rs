@@ -49,8 +49,8 @@ pub enum ConnectorError {
     #[error("the encryption algorithm {algorithm} is not allowed")]
     EncryptionAlgorithmForbidden { algorithm: String },
     // assertion
-    #[error("the response carries no assertion")]
-    AssertionMissing,
+    #[error("the response carries no usable assertion: {reason}")]
+    AssertionMissing { reason: String },
     #[error("the response can be read in more than one way: {reason}")]
     AssertionAmbiguous { reason: String },
     #[error("this response was already used")]
@@ -180,7 +180,7 @@ impl ConnectorError {
             Self::DecryptionFailed => "decryption_failed",
             Self::EncryptionRequired => "encryption_required",
             Self::EncryptionAlgorithmForbidden { .. } => "encryption_algorithm_forbidden",
-            Self::AssertionMissing => "assertion_missing",
+            Self::AssertionMissing { .. } => "assertion_missing",
             Self::AssertionAmbiguous { .. } => "assertion_ambiguous",
             Self::AssertionReplayed { .. } => "assertion_replayed",
             Self::AudienceMismatch { .. } => "audience_mismatch",
@@ -241,7 +241,7 @@ impl ConnectorError {
             Self::DecryptionFailed
             | Self::EncryptionRequired
             | Self::EncryptionAlgorithmForbidden { .. } => CheckName::Encryption,
-            Self::AssertionMissing
+            Self::AssertionMissing { .. }
             | Self::AssertionAmbiguous { .. }
             | Self::AssertionReplayed { .. } => CheckName::Assertion,
             Self::AudienceMismatch { .. } => CheckName::Audience,
@@ -306,6 +306,7 @@ impl ConnectorError {
             | Self::ResponseMissing { reason }
             | Self::SignatureMissing { reason }
             | Self::SignatureInvalid { reason }
+            | Self::AssertionMissing { reason }
             | Self::AssertionAmbiguous { reason }
             | Self::SubjectConfirmationInvalid { reason }
             | Self::TokenExchangeFailed { reason }

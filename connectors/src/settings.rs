@@ -62,6 +62,8 @@ pub struct SamlSettings {
     /// A NameID format URI to ask for; none by default.
     pub name_id_format: Option<String>,
     pub force_authn: bool,
+    /// Sends the login hint as `Subject`. Off by default: some IdPs refuse a request that names one.
+    pub send_login_hint: bool,
     pub attribute_mapping: AttributeMapping,
 }
 

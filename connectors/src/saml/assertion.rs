@@ -1,0 +1,318 @@
+//! The assertion, read from signed XML only, and what the web browser SSO profile demands of it
+//! (SAML Core 2, SAML Profiles 4.1.4.2 and 4.1.4.3).
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use super::response::SAML;
+use super::signature::SignedXml;
+use super::xml::{Element, trim};
+use crate::ConnectorError;
+
+const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
+
+/// Two clocks may differ by this much (SAML.md section 3).
+pub(super) const SKEW: TimeDelta = TimeDelta::seconds(60);
+/// An assertion is issued for one sign-in, not for a day.
+const MAX_LIFETIME: TimeDelta = TimeDelta::hours(24);
+const MAX_AGE: TimeDelta = TimeDelta::minutes(15);
+
+/// What must hold of an assertion for this login at this service provider.
+pub(super) struct Rules<'r> {
+    pub(super) idp_entity_id: &'r str,
+    pub(super) sp_entity_id: &'r str,
+    pub(super) acs_url: &'r str,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// A signed assertion. Each `check_…` is one line of the trace.
+pub(super) struct Assertion<'d> {
+    element: Element<'d>,
+    pub(super) id: &'d str,
+    subject: Element<'d>,
+    conditions: Element<'d>,
+    authn: Authn<'d>,
+}
+
+/// The AuthnStatement: how and when the person signed in (SAML Core 2.7.2).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Authn<'d> {
+    pub(super) instant: Option<&'d str>,
+    pub(super) session_index: Option<&'d str>,
+    pub(super) session_not_on_or_after: Option<&'d str>,
+    pub(super) context_class: Option<&'d str>,
+}
+
+impl<'d> Assertion<'d> {
+    /// Errors: `assertion_missing` when the element lacks what makes it the assertion of a sign-in.
+    pub(super) fn read(signed: SignedXml<'d>) -> Result<Self, ConnectorError> {
+        let element = signed.element();
+        let missing = |reason: &str| ConnectorError::AssertionMissing {
+            reason: reason.to_owned(),
+        };
+        let only = |local: &str| {
+            element
+                .only(SAML, local)
+                .ok_or_else(|| missing(&format!("it has not one {local}")))
+        };
+        if !element.is(SAML, "Assertion") {
+            return Err(missing("what is signed is no assertion"));
+        }
+        if element.attribute("Version") != Some("2.0") {
+            return Err(missing("it is not of SAML version 2.0"));
+        }
+        let id = element.attribute("ID").filter(|id| !id.is_empty());
+        let statement = element
+            .children()
+            .find(|child| child.is(SAML, "AuthnStatement"))
+            .ok_or_else(|| missing("it has no AuthnStatement"))?;
+        let context_class = statement
+            .only(SAML, "AuthnContext")
+            .and_then(|context| context.only(SAML, "AuthnContextClassRef"))
+            .and_then(Element::text)
+            .map(trim);
+        Ok(Self {
+            element,
+            id: id.ok_or_else(|| missing("it has no ID"))?,
+            subject: only("Subject")?,
+            conditions: only("Conditions")?,
+            authn: Authn {
+                instant: statement.attribute("AuthnInstant"),
+                session_index: statement.attribute("SessionIndex"),
+                session_not_on_or_after: statement.attribute("SessionNotOnOrAfter"),
+                context_class,
+            },
+        })
+    }
+
+    pub(super) fn subject(&self) -> Element<'d> {
+        self.subject
+    }
+
+    pub(super) fn authn(&self) -> Authn<'d> {
+        self.authn
+    }
+
+    /// The AttributeStatements.
+    pub(super) fn attribute_statements(&self) -> impl Iterator<Item = Element<'d>> + use<'d> {
+        self.element
+            .children()
+            .filter(|child| child.is(SAML, "AttributeStatement"))
+    }
+
+    /// Errors: `issuer_mismatch`.
+    pub(super) fn check_issuer(&self, rules: &Rules<'_>) -> Result<(), ConnectorError> {
+        check_issuer(self.element.only(SAML, "Issuer"), rules.idp_entity_id)
+    }
+
+    /// Every AudienceRestriction must name this service, and there must be one (SAML Core 2.5.1.4): an
+    /// assertion made for another service opens no session here, even if the same IdP signed it.
+    ///
+    /// Errors: `audience_mismatch`.
+    pub(super) fn check_audience(&self, rules: &Rules<'_>) -> Result<(), ConnectorError> {
+        let mismatch = |found: Vec<String>| ConnectorError::AudienceMismatch {
+            expected: rules.sp_entity_id.to_owned(),
+            found,
+        };
+        let mut restricted = false;
+        for condition in self.conditions.children() {
+            match condition.local_name() {
+                _ if condition.namespace() != SAML => {
+                    return Err(mismatch(vec![format!(
+                        "an unknown condition {condition:?}"
+                    )]));
+                }
+                "AudienceRestriction" => {
+                    restricted = true;
+                    let audiences: Vec<&str> = condition
+                        .children()
+                        .filter(|child| child.is(SAML, "Audience"))
+                        .filter_map(|audience| audience.text().map(trim))
+                        .collect();
+                    if !audiences.contains(&rules.sp_entity_id) {
+                        return Err(mismatch(audiences.into_iter().map(str::to_owned).collect()));
+                    }
+                }
+                "OneTimeUse" | "ProxyRestriction" => {}
+                // What a condition that we do not know demands cannot be met (SAML Core 2.5.1.1).
+                other => return Err(mismatch(vec![format!("an unknown condition {other}")])),
+            }
+        }
+        if restricted {
+            Ok(())
+        } else {
+            Err(mismatch(Vec::new()))
+        }
+    }
+
+    /// One bearer SubjectConfirmation must be addressed to this ACS (SAML Profiles 4.1.4.2). Its time is
+    /// checked by [`Self::check_time`].
+    ///
+    /// Errors: `subject_confirmation_invalid`, `recipient_mismatch`.
+    pub(super) fn check_recipient(
+        &self,
+        rules: &Rules<'_>,
+    ) -> Result<Confirmation<'d>, ConnectorError> {
+        let invalid = |reason: &str| ConnectorError::SubjectConfirmationInvalid {
+            reason: reason.to_owned(),
+        };
+        let mut failure = invalid("there is no bearer confirmation");
+        let confirmations = self
+            .subject
+            .children()
+            .filter(|child| child.is(SAML, "SubjectConfirmation"))
+            .filter(|confirmation| confirmation.attribute("Method") == Some(BEARER));
+        let mut usable: Option<Confirmation<'d>> = None;
+        for confirmation in confirmations {
+            let Some(data) = confirmation.only(SAML, "SubjectConfirmationData") else {
+                failure = invalid("the bearer confirmation has no SubjectConfirmationData");
+                continue;
+            };
+            let Some(recipient) = data.attribute("Recipient") else {
+                failure = invalid("SubjectConfirmationData has no Recipient");
+                continue;
+            };
+            if recipient != rules.acs_url {
+                failure = ConnectorError::RecipientMismatch {
+                    expected: rules.acs_url.to_owned(),
+                    found: recipient.to_owned(),
+                };
+                continue;
+            }
+            let Some(not_on_or_after) = data.attribute("NotOnOrAfter") else {
+                failure = invalid("SubjectConfirmationData has no NotOnOrAfter");
+                continue;
+            };
+            let confirmation = Confirmation {
+                not_before: data.attribute("NotBefore"),
+                not_on_or_after,
+                in_response_to: data.attribute("InResponseTo"),
+            };
+            // Of several, one that is valid now wins.
+            if confirmation.check_time(rules.now).is_ok() {
+                return Ok(confirmation);
+            }
+            usable = usable.or(Some(confirmation));
+        }
+        usable.ok_or(failure)
+    }
+
+    /// Every instant of the assertion, with [`SKEW`]. Gives the moment after which it can no longer be
+    /// replayed.
+    ///
+    /// Errors: `assertion_expired`, `assertion_not_yet_valid`; what is no time counts against it.
+    pub(super) fn check_time(
+        &self,
+        confirmation: &Confirmation<'d>,
+        now: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, ConnectorError> {
+        let issue_instant = self.element.attribute("IssueInstant").unwrap_or_default();
+        let issued = check_issued(issue_instant, now)?;
+        let not_before = self.conditions.attribute("NotBefore");
+        let starts = not_before
+            .map(|text| check_not_before(text, now))
+            .transpose()?;
+        let until = confirmation.check_time(now)?;
+        // It is refused past its age, whatever else it says, so no id has to be remembered for longer.
+        let mut last = until.min(issued + MAX_AGE + SKEW);
+        if let Some(text) = self.conditions.attribute("NotOnOrAfter") {
+            let ends = check_not_on_or_after(text, now)?;
+            if ends - starts.unwrap_or(issued) > MAX_LIFETIME {
+                return Err(ConnectorError::AssertionExpired {
+                    until: format!("{text}, more than a day after it starts"),
+                    now: show(now),
+                });
+            }
+            last = last.min(ends);
+        }
+        if let Some(text) = self.authn.session_not_on_or_after {
+            check_not_on_or_after(text, now)?;
+        }
+        Ok(last + SKEW)
+    }
+}
+
+/// The data of a bearer confirmation whose Recipient is this ACS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Confirmation<'d> {
+    not_before: Option<&'d str>,
+    not_on_or_after: &'d str,
+    pub(super) in_response_to: Option<&'d str>,
+}
+
+impl Confirmation<'_> {
+    fn check_time(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, ConnectorError> {
+        // The profile forbids NotBefore here; who sends it means it.
+        self.not_before
+            .map(|text| check_not_before(text, now))
+            .transpose()?;
+        check_not_on_or_after(self.not_on_or_after, now)
+    }
+}
+
+/// The whole text of an Issuer must be the IdP's entity ID. Child elements make it unreadable.
+///
+/// Errors: `issuer_mismatch`.
+pub(super) fn check_issuer(
+    issuer: Option<Element<'_>>,
+    expected: &str,
+) -> Result<(), ConnectorError> {
+    let found = issuer.and_then(Element::text).map(trim);
+    if found == Some(expected) {
+        return Ok(());
+    }
+    Err(ConnectorError::IssuerMismatch {
+        expected: expected.to_owned(),
+        found: found.unwrap_or("no readable Issuer").to_owned(),
+    })
+}
+
+/// An IssueInstant is not in the future and at most [`MAX_AGE`] old.
+pub(super) fn check_issued(
+    text: &str,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, ConnectorError> {
+    let issued = check_not_before(text, now)?;
+    if now - issued > MAX_AGE + SKEW {
+        return Err(ConnectorError::AssertionExpired {
+            until: show(issued + MAX_AGE),
+            now: show(now),
+        });
+    }
+    Ok(issued)
+}
+
+fn check_not_before(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ConnectorError> {
+    match parse_time(text) {
+        Some(from) if now + SKEW >= from => Ok(from),
+        _ => Err(ConnectorError::AssertionNotYetValid {
+            from: text.to_owned(),
+            now: show(now),
+        }),
+    }
+}
+
+fn check_not_on_or_after(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ConnectorError> {
+    match parse_time(text) {
+        Some(until) if now - SKEW < until => Ok(until),
+        _ => Err(ConnectorError::AssertionExpired {
+            until: text.to_owned(),
+            now: show(now),
+        }),
+    }
+}
+
+/// `xs:dateTime` with any number of fractional digits. SAML Core 1.3.3 wants UTC; who leaves the zone
+/// out means it.
+pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let text = trim(text);
+    let parse = |text: &str| {
+        DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|at| at.to_utc())
+    };
+    parse(text).or_else(|| parse(&format!("{text}Z")))
+}
+
+fn show(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,334 @@
+//! Finishing a login: every check in the order of the trace, each with its code.
+
+use chrono::{DateTime, Utc};
+
+use super::SamlConnector;
+use super::assertion::{self, Assertion, Rules};
+use super::decrypt;
+use super::response::{Carried, RawResponse, Response, SAML, signature_of};
+use super::signature::{self, SignedXml, Verified};
+use super::subject::Person;
+use super::xml::Element;
+use crate::{
+    CheckName, Completion, ConnectorError, Expected, IdpInitiated, NormalizedIdentity, Protocol,
+    Trace,
+};
+
+impl SamlConnector {
+    pub(super) fn complete_post(
+        &self,
+        field: Option<&str>,
+        expected: Option<&Expected>,
+        now: DateTime<Utc>,
+    ) -> Completion {
+        let mut checks = Checks {
+            connector: self,
+            request_id: expected.map(|expected| expected.request_id.as_str()),
+            now,
+            trace: Trace::new(Protocol::Saml),
+            replay_ids: Vec::new(),
+        };
+        let outcome = checks.run(field);
+        let Checks {
+            mut trace,
+            mut replay_ids,
+            ..
+        } = checks;
+        if let Err(error) = &outcome {
+            trace.fail(error, self.settings.provider.as_deref());
+            replay_ids.clear();
+        }
+        Completion {
+            trace,
+            outcome,
+            replay_ids,
+        }
+    }
+}
+
+struct Checks<'c> {
+    connector: &'c SamlConnector,
+    /// ID of the pending request; `None` when nothing is pending.
+    request_id: Option<&'c str>,
+    now: DateTime<Utc>,
+    trace: Trace,
+    replay_ids: Vec<(String, DateTime<Utc>)>,
+}
+
+impl Checks<'_> {
+    fn run(&mut self, field: Option<&str>) -> Result<NormalizedIdentity, ConnectorError> {
+        // The message, not yet verified: refusing early is always safe.
+        let raw = RawResponse::decode(field)?;
+        let document = raw.parse()?;
+        let response = Response::read(&document)?;
+        self.trace.pass(CheckName::Response);
+        response.check_status()?;
+        self.trace.pass(CheckName::Status);
+        let carried = response.assertion();
+        let plain = match carried {
+            Ok(Carried::Plain(assertion)) => Some(assertion),
+            _ => None,
+        };
+        self.check_destination(&response)?;
+        self.check_request(&response, plain)?;
+        self.check_issuers(&response, plain)?;
+
+        // Signatures, and decryption between the outer and the inner one.
+        let trust = &self.connector.trust;
+        let carried = carried?;
+        let response_signature = signature_of(response.element, plain)?;
+        let of_response = response_signature
+            .map(|found| signature::verify(response.element, found, trust))
+            .transpose()?;
+        if of_response.is_some() && matches!(carried, Carried::Encrypted(_)) {
+            self.trace.pass(CheckName::Signature);
+        }
+        let plaintext;
+        let decrypted;
+        let (element, encrypted) = match carried {
+            Carried::Plain(element) => (element, false),
+            Carried::Encrypted(wrapper) => {
+                plaintext = self.connector.decryptor.open(wrapper)?;
+                decrypted =
+                    decrypt::parse(&plaintext, &wrapper.namespaces_in_scope(), "Assertion")?;
+                (decrypted.root(), true)
+            }
+        };
+        let of_assertion = signature_of(element, None)?
+            .map(|found| signature::verify(element, found, trust))
+            .transpose()?;
+        self.check_policy(of_response.as_ref(), of_assertion.as_ref())?;
+        let signed = signed_assertion(of_response, of_assertion, element, encrypted)?;
+        self.trace.pass(CheckName::Signature);
+        if self.connector.settings.want_encrypted_assertions && !encrypted {
+            return Err(ConnectorError::EncryptionRequired);
+        }
+        self.trace.pass(CheckName::Encryption);
+
+        // From here only what was digested.
+        let assertion = Assertion::read(signed)?;
+        self.check_assertion(&response, &assertion, of_response.is_some())
+    }
+
+    fn check_destination(&mut self, response: &Response<'_>) -> Result<(), ConnectorError> {
+        let expected = self.connector.sp.acs_url.as_str();
+        let signed = response
+            .element
+            .children()
+            .any(|e| e.is(signature::DS, "Signature"));
+        match response.destination {
+            Some(found) if found == expected => {
+                self.trace
+                    .observe(CheckName::Destination, Some(expected), Some(found));
+            }
+            // SAML Bindings 3.5.5.2 wants it in a signed message.
+            None if !signed => {
+                self.trace
+                    .observe(CheckName::Destination, Some(expected), None);
+            }
+            found => {
+                return Err(ConnectorError::DestinationMismatch {
+                    expected: expected.to_owned(),
+                    found: found
+                        .unwrap_or("no Destination in a signed response")
+                        .to_owned(),
+                });
+            }
+        }
+        self.trace.pass(CheckName::Destination);
+        Ok(())
+    }
+
+    /// The Response's InResponseTo and, where it can be read already, that of the confirmation.
+    fn check_request(
+        &mut self,
+        response: &Response<'_>,
+        plain: Option<Element<'_>>,
+    ) -> Result<(), ConnectorError> {
+        let found = response.in_response_to;
+        match (self.request_id, found) {
+            (Some(expected), Some(found)) if expected == found => {}
+            (None, None) => {
+                if self.connector.settings.idp_initiated != IdpInitiated::AllowUnsolicited {
+                    return Err(ConnectorError::IdpInitiatedForbidden);
+                }
+            }
+            _ => return Err(self.answers_another(found)),
+        }
+        let confirmed = plain
+            .and_then(|assertion| assertion.only(SAML, "Subject"))
+            .and_then(|subject| subject.only(SAML, "SubjectConfirmation"))
+            .and_then(|confirmation| confirmation.only(SAML, "SubjectConfirmationData"))
+            .and_then(|data| data.attribute("InResponseTo"));
+        if confirmed.is_some() && confirmed != self.request_id {
+            return Err(self.answers_another(confirmed));
+        }
+        self.trace
+            .observe(CheckName::InResponseTo, self.request_id, found);
+        self.trace.pass(CheckName::InResponseTo);
+        Ok(())
+    }
+
+    fn answers_another(&self, found: Option<&str>) -> ConnectorError {
+        ConnectorError::InResponseToMismatch {
+            expected: self
+                .request_id
+                .unwrap_or("no request is pending")
+                .to_owned(),
+            found: found.unwrap_or("no InResponseTo").to_owned(),
+        }
+    }
+
+    fn check_issuers(
+        &mut self,
+        response: &Response<'_>,
+        plain: Option<Element<'_>>,
+    ) -> Result<(), ConnectorError> {
+        let expected = self.connector.settings.idp_entity_id.as_str();
+        if response.issuer.is_some() {
+            assertion::check_issuer(response.issuer, expected)?;
+        }
+        if let Some(assertion) = plain {
+            assertion::check_issuer(assertion.only(SAML, "Issuer"), expected)?;
+        }
+        self.trace
+            .observe(CheckName::Issuer, Some(expected), Some(expected));
+        self.trace.pass(CheckName::Issuer);
+        Ok(())
+    }
+
+    /// Whether enough is signed for this connection, and what there is to say about the certificates.
+    fn check_policy(
+        &mut self,
+        of_response: Option<&Verified<'_>>,
+        of_assertion: Option<&Verified<'_>>,
+    ) -> Result<(), ConnectorError> {
+        let settings = &self.connector.settings;
+        let missing = |reason: &str| {
+            Err(ConnectorError::SignatureMissing {
+                reason: reason.to_owned(),
+            })
+        };
+        if of_response.is_none() && of_assertion.is_none() {
+            return missing("neither the response nor the assertion is signed");
+        }
+        if settings.require_signed_response && of_response.is_none() {
+            return missing("this connection requires a signature over the response");
+        }
+        if settings.require_signed_assertion && of_assertion.is_none() {
+            return missing("this connection requires a signature over the assertion");
+        }
+        for verified in of_response.into_iter().chain(of_assertion) {
+            let certificate = &self.connector.trust.certificates[verified.certificate];
+            if let Some(until) = certificate.outside_validity(self.now) {
+                if settings.require_valid_certificate {
+                    return Err(ConnectorError::CertificateExpired { until });
+                }
+                self.trace.warn(
+                    CheckName::Signature,
+                    "certificate_expired",
+                    "a certificate within its dates",
+                    &format!("valid until {until}"),
+                    "The sign-in works. Renew the certificate at the identity provider when you can.",
+                );
+            }
+            if verified.weak {
+                self.trace.warn(
+                    CheckName::Signature,
+                    "signature_algorithm_forbidden",
+                    "RSA-SHA256 or better",
+                    "SHA-1",
+                    "This connection allows SHA-1. Switch the identity provider to SHA-256.",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_assertion(
+        &mut self,
+        response: &Response<'_>,
+        assertion: &Assertion<'_>,
+        response_signed: bool,
+    ) -> Result<NormalizedIdentity, ConnectorError> {
+        let connector = self.connector;
+        let rules = Rules {
+            idp_entity_id: &connector.settings.idp_entity_id,
+            sp_entity_id: &connector.sp.entity_id,
+            acs_url: &connector.sp.acs_url,
+            now: self.now,
+        };
+        self.trace.pass(CheckName::Assertion);
+        assertion.check_issuer(&rules)?;
+
+        assertion.check_audience(&rules)?;
+        let audience = Some(rules.sp_entity_id);
+        self.trace.observe(CheckName::Audience, audience, audience);
+        self.trace.pass(CheckName::Audience);
+
+        let confirmation = assertion.check_recipient(&rules)?;
+        self.trace.observe(
+            CheckName::Recipient,
+            Some(rules.acs_url),
+            Some(rules.acs_url),
+        );
+        self.trace.pass(CheckName::Recipient);
+
+        // The binding to our request must be signed too: in the confirmation, or in a signed Response.
+        match confirmation.in_response_to {
+            found if found == self.request_id => {}
+            None if response_signed => {}
+            found => return Err(self.answers_another(found)),
+        }
+        if response_signed {
+            assertion::check_issued(response.issue_instant, self.now)?;
+        }
+        let until = assertion.check_time(&confirmation, self.now)?;
+        self.trace.pass(CheckName::Time);
+        self.replay_ids = vec![
+            (response.id.to_owned(), until),
+            (assertion.id.to_owned(), until),
+        ];
+
+        let person = Person::read(assertion, &connector.decryptor)?;
+        self.trace
+            .observe(CheckName::Subject, None, Some(&person.shown()));
+        let identity = person.identity(
+            assertion,
+            rules.idp_entity_id,
+            rules.sp_entity_id,
+            &connector.settings.attribute_mapping,
+            connector.provider,
+        );
+        if !matches!(
+            identity,
+            Err(ConnectorError::SubjectMissing | ConnectorError::SubjectTransient)
+        ) {
+            self.trace.pass(CheckName::Subject);
+        }
+        identity
+    }
+}
+
+/// The assertion as something signed: by its own signature, or as a part of a signed response.
+fn signed_assertion<'d>(
+    of_response: Option<Verified<'d>>,
+    of_assertion: Option<Verified<'d>>,
+    element: Element<'d>,
+    encrypted: bool,
+) -> Result<SignedXml<'d>, ConnectorError> {
+    if let Some(verified) = of_assertion {
+        return Ok(verified.signed);
+    }
+    let response = of_response.map(|verified| verified.signed);
+    let inside = if encrypted {
+        response
+            .and_then(|response| response.child(SAML, "EncryptedAssertion"))
+            .map(|wrapper| wrapper.decrypted(element))
+    } else {
+        response.and_then(|response| response.child(SAML, "Assertion"))
+    };
+    inside.ok_or_else(|| ConnectorError::SignatureMissing {
+        reason: "neither the response nor the assertion is signed".to_owned(),
+    })
+}
