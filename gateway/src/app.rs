@@ -11,6 +11,7 @@ use crate::config::{Config, PublicUrl};
 use crate::egress::{Dns, Egress};
 use crate::error::Error;
 use crate::flows::login::ConnectionCache;
+use crate::flows::signing_keys::SigningKeys;
 use crate::http::drain::Drain;
 use crate::http::limits::RateLimits;
 use crate::secrets::KeyRing;
@@ -26,6 +27,7 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     pub store: Store,
     pub vault: Vault,
+    pub signing_keys: SigningKeys,
     pub egress: Egress,
     pub dns: Arc<Dns>,
     pub metrics: Metrics,
@@ -87,6 +89,7 @@ impl App {
             public_url,
             clock,
             entropy,
+            signing_keys: SigningKeys::new(store.clone(), vault.clone()),
             store,
             vault,
             egress,

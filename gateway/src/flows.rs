@@ -7,3 +7,5 @@ pub mod domains;
 pub mod login;
 pub mod organizations;
 pub mod roles;
+pub mod signing_keys;
+pub mod tokens;

@@ -60,7 +60,7 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         trusted_proxies: app.config.trusted_proxies.clone(),
         https: app.public_url.is_secure(),
     };
-    Route::new()
+    oauth::mount(Route::new(), app)
         .at("/health/live", get(live).data(health.clone()))
         .at("/health/ready", get(ready).data(health.clone()))
         .at("/metrics", get(metrics_text))

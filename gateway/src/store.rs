@@ -28,6 +28,8 @@ pub mod role_mappings;
 mod routing;
 pub mod scope;
 pub mod sessions;
+pub mod signing_keys;
+pub mod tokens;
 mod tx;
 pub mod user_roles;
 pub mod users;

@@ -1,11 +1,15 @@
 //! The few queries that start without a tenant, each with its reason. What they find becomes a scope.
 
+mod presented;
+
 use sea_orm::{ColumnTrait, EntityTrait, PrimaryKeyTrait, QueryFilter, QuerySelect};
 
 use super::entity::{connections, directories, groups, logins, organizations, sessions, users};
 use super::scope::OrgOwned;
 use super::{OrgScope, Reads, StoreError};
 use crate::ids::{ConnectionId, DirectoryId, GroupId, LoginId, OrganizationId, SessionId, UserId};
+
+pub use presented::{Tenant, find_code, find_refresh_token, find_session};
 
 /// The organization that owns a connection: an IdP's callback names the connection in its path, and an
 /// authorization request may name it as a routing hint. The scope shows nothing but that connection's own

@@ -1,16 +1,30 @@
-//! Sessions and their authorization codes: what one successful login opened.
+//! Sessions: what one successful login opened.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::columns::JsonText;
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
-use super::entity::{authorization_codes, refresh_tokens};
-use super::{OrgScope, Reads, StoreError, Tx};
+use super::{OrgScope, Reads, StoreError, Tx, tokens};
 use crate::ids::{ApplicationId, SessionId, UserId};
 use crate::model::{
     Cause, EventType, IdentityEvent, Session, SessionClaims, SessionState, Timestamp,
 };
+
+/// A session with what its tokens say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSession {
+    pub session: Session,
+    pub application_id: ApplicationId,
+    pub claims: SessionClaims,
+}
+
+impl StoredSession {
+    /// Neither revoked nor past its time.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.session.state == SessionState::Active && self.session.expires_at > now
+    }
+}
 
 /// Opens a session.
 pub async fn insert(
@@ -37,38 +51,59 @@ pub async fn insert(
     Ok(())
 }
 
-/// An authorization code, kept as its keyed hash (RFC 6749 4.1.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredCode {
-    pub code_hash: String,
-    pub session_id: SessionId,
-    pub application_id: ApplicationId,
-    pub redirect_uri: String,
-    pub code_challenge: Option<String>,
-    pub nonce: Option<String>,
-    /// Space-separated.
-    pub scope: String,
-    pub expires_at: Timestamp,
-    pub redeemed_at: Option<Timestamp>,
+/// One session. `None` when there is none, or it is another organization's.
+pub async fn find(
+    db: &impl Reads,
+    scope: &OrgScope,
+    id: SessionId,
+) -> Result<Option<StoredSession>, StoreError> {
+    let row = scope
+        .select::<Entity>()
+        .filter(Column::Id.eq(id))
+        .one(db.db())
+        .await?;
+    Ok(row.map(StoredSession::from))
 }
 
-pub async fn insert_code(tx: &Tx, scope: &OrgScope, code: &StoredCode) -> Result<(), StoreError> {
-    let row = authorization_codes::ActiveModel {
-        code_hash: Set(code.code_hash.clone()),
-        organization_id: Set(scope.organization()),
-        session_id: Set(code.session_id),
-        application_id: Set(code.application_id),
-        redirect_uri: Set(code.redirect_uri.clone()),
-        code_challenge: Set(code.code_challenge.clone()),
-        nonce: Set(code.nonce.clone()),
-        scope: Set(code.scope.clone()),
-        expires_at: Set(code.expires_at),
-        redeemed_at: Set(None),
-    };
-    authorization_codes::Entity::insert(row)
-        .exec_without_returning(tx.db())
+/// As [`find`], and until this transaction ends no other one ends the session or issues tokens for it.
+///
+/// Whoever deactivates a user ends the user's sessions in the same transaction, so this one lock decides
+/// between them and a token: the end comes first and is seen here, or comes later and takes the token away
+/// (SECURITY-MODEL G12).
+pub async fn lock(
+    tx: &Tx,
+    scope: &OrgScope,
+    id: SessionId,
+) -> Result<Option<StoredSession>, StoreError> {
+    let row = scope
+        .select::<Entity>()
+        .filter(Column::Id.eq(id))
+        .lock_exclusive()
+        .one(tx.db())
         .await?;
-    Ok(())
+    Ok(row.map(StoredSession::from))
+}
+
+/// Ends one active session with its codes and refresh tokens, in this transaction, and records
+/// `session.revoked`. `source` is the event's, such as `/connections/conn_…`. `None` when there is no such
+/// session, or it has ended before.
+pub async fn end(
+    tx: &Tx,
+    scope: &OrgScope,
+    id: SessionId,
+    source: &str,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Option<Session>, StoreError> {
+    let ended = scope
+        .update::<Entity>()
+        .col_expr(Column::State, Expr::value(SessionState::Revoked))
+        .col_expr(Column::RevokedAt, Expr::value(now))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(SessionState::Active))
+        .exec_with_returning(tx.db())
+        .await?;
+    Ok(bury(tx, scope, ended, source, cause).await?.pop())
 }
 
 /// Ends the active sessions of a user with their codes and refresh tokens, in this transaction, and records
@@ -92,20 +127,20 @@ pub async fn end_sessions_of_user(
         .filter(Column::State.eq(SessionState::Active))
         .exec_with_returning(tx.db())
         .await?;
+    bury(tx, scope, ended, source, cause).await
+}
+
+/// What goes with sessions that were just revoked.
+async fn bury(
+    tx: &Tx,
+    scope: &OrgScope,
+    ended: Vec<Model>,
+    source: &str,
+    cause: &Cause,
+) -> Result<Vec<Session>, StoreError> {
     let ended: Vec<Session> = ended.into_iter().map(Session::from).collect();
     let ids: Vec<SessionId> = ended.iter().map(|session| session.id).collect();
-    for chunk in ids.chunks(super::users::IDS_PER_STATEMENT) {
-        scope
-            .delete::<authorization_codes::Entity>()
-            .filter(authorization_codes::Column::SessionId.is_in(chunk.iter().copied()))
-            .exec(tx.db())
-            .await?;
-        scope
-            .delete::<refresh_tokens::Entity>()
-            .filter(refresh_tokens::Column::SessionId.is_in(chunk.iter().copied()))
-            .exec(tx.db())
-            .await?;
-    }
+    tokens::remove_of_sessions(tx, scope, &ids).await?;
     for session in &ended {
         let event = IdentityEvent::new(EventType::SessionRevoked, source, session.id, session);
         tx.record(scope, event, cause);
@@ -124,6 +159,17 @@ impl From<Model> for Session {
             state: row.state,
             created_at: row.created_at,
             expires_at: row.expires_at,
+        }
+    }
+}
+
+impl From<Model> for StoredSession {
+    fn from(mut row: Model) -> Self {
+        let claims = std::mem::take(&mut row.claims.0);
+        Self {
+            application_id: row.application_id,
+            claims,
+            session: row.into(),
         }
     }
 }

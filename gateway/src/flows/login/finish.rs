@@ -17,8 +17,8 @@ use crate::model::{
     SessionClaims, SessionState, Timestamp, User,
 };
 use crate::store::logins::StoredLogin;
-use crate::store::sessions::{self, StoredCode};
-use crate::store::{StoreError, Tx, applications, logins};
+use crate::store::tokens::{self, StoredCode};
+use crate::store::{StoreError, Tx, applications, logins, sessions};
 
 /// SECURITY-MODEL G17.
 const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
@@ -244,7 +244,7 @@ impl Attempt<'_> {
             expires_at: Timestamp(now + CODE_LIFETIME),
             redeemed_at: None,
         };
-        sessions::insert_code(tx, &self.open.scope, &stored).await?;
+        tokens::insert_code(tx, &self.open.scope, &stored).await?;
         Ok(code)
     }
 }

@@ -1,0 +1,177 @@
+//! Access tokens (RFC 9068) as we read them ourselves, and what userinfo answers (OIDC Core 5.3).
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::claims::IdentityClaims;
+use crate::app::App;
+use crate::error::Error;
+use crate::ids::{ApplicationId, OrganizationId, SessionId, UserId};
+use crate::model::Timestamp;
+use crate::store::{global, users};
+
+/// RFC 9068 2.1: no other token of ours, and none of anybody else, passes for an access token.
+pub(super) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+
+/// Claims of an access token (RFC 9068 2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AccessClaims {
+    pub(super) iss: String,
+    pub(super) sub: UserId,
+    pub(super) aud: ApplicationId,
+    pub(super) client_id: ApplicationId,
+    pub(super) exp: i64,
+    pub(super) iat: i64,
+    pub(super) jti: String,
+    pub(super) scope: String,
+    pub(super) org_id: OrganizationId,
+    pub(super) roles: Vec<String>,
+    pub(super) sid: SessionId,
+    pub(super) auth_time: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) acr: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) amr: Vec<String>,
+}
+
+/// Why an access token opens nothing (RFC 6750 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AccessRefusal {
+    /// Not a token of ours, or not an access token.
+    #[error("the access token is not valid")]
+    Invalid,
+    #[error("the access token has expired")]
+    Expired,
+    #[error("the session of the access token has ended")]
+    SessionEnded,
+    #[error("the access token lacks the scope openid")]
+    InsufficientScope,
+}
+
+impl AccessRefusal {
+    /// The standard's own word for it.
+    pub fn error(self) -> &'static str {
+        match self {
+            Self::InsufficientScope => "insufficient_scope",
+            Self::Invalid | Self::Expired | Self::SessionEnded => "invalid_token",
+        }
+    }
+}
+
+/// What userinfo answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UserInfo {
+    #[serde(flatten)]
+    claims: IdentityClaims,
+    /// Custom attributes by the mapping: what the sign-in said, over it what is known by now. With the scope
+    /// `profile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<BTreeMap<String, Value>>,
+    /// As the IdP sent them. With the scope `profile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_attributes: Option<BTreeMap<String, Value>>,
+}
+
+/// What is known of the person by now, while session, user and application exist and are active.
+///
+/// # Errors
+/// Ours alone; what is the caller's fault is the inner refusal.
+pub async fn userinfo(app: &App, token: &str) -> Result<Result<UserInfo, AccessRefusal>, Error> {
+    let access = match verify(app, token).await? {
+        Ok(access) => access,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let scope: Vec<String> = access.scope.split(' ').map(str::to_owned).collect();
+    if !scope.iter().any(|scope| scope == "openid") {
+        return Ok(Err(AccessRefusal::InsufficientScope));
+    }
+    let db = app.store.read();
+    let now = Timestamp(app.clock.now());
+    let ended = Ok(Err(AccessRefusal::SessionEnded));
+    let Some((tenant, stored)) = global::find_session(&db, access.sid).await? else {
+        return ended;
+    };
+    let same = tenant.scope.organization() == access.org_id
+        && stored.session.user_id == access.sub
+        && stored.application_id == access.aud;
+    if !same || !stored.is_open(now) {
+        return ended;
+    }
+    let Some(user) = users::find(&db, &tenant.scope, access.sub)
+        .await?
+        .filter(|user| user.active)
+    else {
+        return ended;
+    };
+    let profile = scope.iter().any(|scope| scope == "profile");
+    let attributes = profile.then(|| {
+        let mut attributes = stored.claims.attributes.clone();
+        attributes.extend(user.attributes.clone());
+        attributes
+    });
+    Ok(Ok(UserInfo {
+        claims: IdentityClaims::of(app, &tenant, &stored, &user, &scope),
+        attributes,
+        raw_attributes: profile.then_some(stored.claims.raw_attributes),
+    }))
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    typ: Option<String>,
+    kid: Option<String>,
+    /// RFC 7515 4.1.11: an extension that must be understood, and we know none.
+    crit: Option<Value>,
+}
+
+/// Signature, type, issuer and time (RFC 9068 4). The audience names the application that we gave the token
+/// to; the caller compares it with the session's.
+async fn verify(app: &App, token: &str) -> Result<Result<AccessClaims, AccessRefusal>, Error> {
+    let invalid = Ok(Err(AccessRefusal::Invalid));
+    let Some((message, signature)) = token.rsplit_once('.') else {
+        return invalid;
+    };
+    let Some((header, payload)) = message.split_once('.') else {
+        return invalid;
+    };
+    let Some(header) = decode::<Header>(header) else {
+        return invalid;
+    };
+    if header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) || header.crit.is_some() {
+        return invalid;
+    }
+    let Some(kid) = header.kid else {
+        return invalid;
+    };
+    let Some(key) = app.signing_keys.find(&kid).await? else {
+        return invalid;
+    };
+    // Our key says which algorithm; the token may only agree (RFC 8725 3.1).
+    let signed = key.alg.as_str() == header.alg
+        && URL_SAFE_NO_PAD
+            .decode(signature)
+            .is_ok_and(|signature| key.verifies(message, &signature));
+    if !signed {
+        return invalid;
+    }
+    let Some(claims) = decode::<AccessClaims>(payload) else {
+        return invalid;
+    };
+    if claims.iss != app.public_url.as_str() || claims.client_id != claims.aud {
+        return invalid;
+    }
+    if claims.exp <= app.clock.now().timestamp() {
+        return Ok(Err(AccessRefusal::Expired));
+    }
+    Ok(Ok(claims))
+}
+
+fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}

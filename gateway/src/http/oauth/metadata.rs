@@ -1,0 +1,57 @@
+//! The discovery documents (OpenID Connect Discovery 1.0, RFC 8414): only what exists.
+
+use poem::http::header;
+use poem::web::Data;
+use poem::{Response, handler};
+use serde_json::json;
+
+use crate::app::App;
+use crate::flows::authorize::SCOPES;
+use crate::flows::tokens::CLAIMS;
+use crate::model::SigningAlgorithm;
+
+pub(super) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+pub(super) const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+pub(super) const JWKS: &str = "/oauth/jwks";
+pub(super) const TOKEN: &str = "/oauth/token";
+pub(super) const USERINFO: &str = "/oauth/userinfo";
+
+/// How long an application may keep the document and the keys.
+pub(super) const CACHED: &str = "public, max-age=300";
+
+/// One document for both: RFC 8414 ignores what only OpenID Connect knows.
+#[handler]
+pub(super) fn document(app: Data<&App>) -> Response {
+    let at = |path: &str| app.public_url.join(path);
+    let document = json!({
+        "issuer": app.public_url.as_str(),
+        "authorization_endpoint": at("/oauth/authorize"),
+        "token_endpoint": at(TOKEN),
+        "userinfo_endpoint": at(USERINFO),
+        "jwks_uri": at(JWKS),
+        "scopes_supported": SCOPES,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": SigningAlgorithm::ALL.map(SigningAlgorithm::as_str),
+        "token_endpoint_auth_methods_supported": super::client_auth::METHODS,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "claim_types_supported": ["normal"],
+        "claims_supported": CLAIMS,
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        // Left out, it would mean true.
+        "request_uri_parameter_supported": false,
+    });
+    json_document(document.to_string())
+}
+
+/// A public document that changes seldom.
+pub(super) fn json_document(text: String) -> Response {
+    Response::builder()
+        .content_type("application/json")
+        .header(header::CACHE_CONTROL, CACHED)
+        .body(text)
+}

@@ -1,0 +1,40 @@
+//! `/oauth/userinfo` (OIDC Core 5.3), by GET or POST, with the access token in the `Authorization` header.
+
+use poem::http::{HeaderValue, header};
+use poem::web::{Data, Json};
+use poem::{IntoResponse, Request, Response, handler};
+
+use super::error::OauthError;
+use crate::app::App;
+use crate::flows::tokens::{self, UserInfo};
+
+#[handler]
+pub(super) async fn userinfo(app: Data<&App>, request: &Request) -> Response {
+    match answer(&app, request).await {
+        Ok(claims) => {
+            let mut response = Json(claims).into_response();
+            let no_store = HeaderValue::from_static("no-store");
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, no_store);
+            response
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn answer(app: &App, request: &Request) -> Result<UserInfo, OauthError> {
+    let token = bearer(request).ok_or_else(OauthError::token_missing)?;
+    Ok(tokens::userinfo(app, token).await??)
+}
+
+/// RFC 6750 2.1; the scheme's name is case-insensitive (RFC 9110 11.1).
+fn bearer(request: &Request) -> Option<&str> {
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
