@@ -26,7 +26,7 @@ pub use group::{Group, MemberLink};
 pub use list::{
     DEFAULT_PAGE_SIZE, LIST_RESPONSE_URN, ListQuery, ListResponse, MAX_PAGE_SIZE, Sort, SortOrder,
 };
-pub use patch::{GroupPatch, MAX_OPERATIONS, Member, MemberOperation, PatchRequest};
+pub use patch::{GroupPatch, Member, MemberOperation, PatchRequest, max_operations};
 pub use path::Path;
 pub use projection::Projection;
 pub use resource::{AttributePath, Meta, ResourceType, fold, timestamp};

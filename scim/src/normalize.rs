@@ -7,7 +7,7 @@ use crate::error::{ScimError, excerpt};
 use crate::schema::{Attribute, Kind, Mutability};
 
 /// The most values of one multi-valued attribute; group members are not counted here.
-pub(crate) const MAX_VALUES: usize = 500;
+pub(crate) const MAX_VALUES: usize = 200;
 
 /// `true` or `false` in any case: Entra ID and OneLogin send booleans as text.
 pub(crate) fn boolean(text: &str) -> Option<bool> {

@@ -20,8 +20,14 @@ use read::Reader;
 
 pub use members::{Member, MemberOperation};
 
-/// The most operations in one request.
-pub const MAX_OPERATIONS: usize = 5_000;
+/// The most operations in one request: Entra ID sends one for each member of a group, but no directory has
+/// so much to say about a user, whose operations are each applied to all of a user's values.
+pub fn max_operations(resource_type: ResourceType) -> usize {
+    match resource_type {
+        ResourceType::User => 500,
+        ResourceType::Group => 5_000,
+    }
+}
 
 /// A PATCH request, understood: every name resolved, every value of its attribute's type.
 #[derive(Debug, Clone)]
@@ -102,11 +108,12 @@ impl PatchRequest {
         if operations.is_empty() {
             return Err(ScimError::syntax("Operations is empty"));
         }
-        if operations.len() > MAX_OPERATIONS {
+        let limit = max_operations(resource_type);
+        if operations.len() > limit {
             return Err(ScimError::LimitExceeded {
                 what: "Operations",
                 found: operations.len(),
-                limit: MAX_OPERATIONS,
+                limit,
             });
         }
         let mut changes = Vec::new();

@@ -21,6 +21,10 @@ pub enum Path {
     Custom(String),
 }
 
+/// The most comparisons in the filter of a path: each is made for every value, and a request has many
+/// paths. Group members, whose filters become queries, are not counted.
+const MAX_COMPARISONS: usize = 10;
+
 /// What the standard keeps for itself: nothing below these is an extension of somebody else.
 const RESERVED: [&str; 2] = [
     "urn:ietf:params:scim:schemas:core:",
@@ -76,6 +80,12 @@ impl Path {
         let mut parser = Parser::new(resource_type, text).map_err(invalid)?;
         parser.skip_to(bracket + 1);
         let filter = parser.element_filter(path).map_err(invalid)?;
+        let mut comparisons = 0;
+        filter.for_each_path(&mut |_| comparisons += 1);
+        if comparisons > MAX_COMPARISONS && resource_type == ResourceType::User {
+            let problem = format!("its filter makes more than {MAX_COMPARISONS} comparisons");
+            return Err(ScimError::path(text, problem));
+        }
         let sub = match parser.rest().strip_prefix('.') {
             Some(name) => match path.attribute.sub_attribute(name) {
                 Some(sub) => Some(sub),

@@ -239,7 +239,19 @@ pub fn timestamp(at: DateTime<Utc>) -> String {
 
 /// The form in which text is compared where case does not matter (RFC 7643 section 2.2, `caseExact`).
 pub fn fold(text: &str) -> String {
-    text.to_lowercase()
+    folded(text).collect()
+}
+
+/// Whether two texts are the same where case does not matter.
+pub(crate) fn same_folded(left: &str, right: &str) -> bool {
+    folded(left).eq(folded(right))
+}
+
+/// Character by character, so that how a text ends changes nothing before: a Greek capital sigma is the
+/// small one inside of a word and another at its end, and all three are one letter.
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    let sigma = |c| if c == 'ς' { 'σ' } else { c };
+    text.chars().flat_map(char::to_lowercase).map(sigma)
 }
 
 /// The schemas a resource uses: its own and that of each extension with data.
@@ -254,6 +266,19 @@ pub(crate) fn used_schemas(resource_type: ResourceType, attributes: &Map<String,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folding_joins_the_cases_of_any_script() {
+        for (left, right) in [
+            ("Ada@X.example", "ADA@x.EXAMPLE"),
+            ("ÅSE", "åse"),
+            ("ΝΙΚΟΣ", "νικος"),
+        ] {
+            assert_eq!(fold(left), fold(right));
+            assert!(same_folded(left, right));
+        }
+        assert!(!same_folded("ada", "ada "));
+    }
 
     #[test]
     fn names_resolve_with_and_without_urn_in_any_case() {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{CompareOperator, Filter, Literal};
-use crate::resource::{AttributePath, fold};
+use crate::resource::{AttributePath, fold, same_folded};
 use crate::schema::Attribute;
 
 impl Filter {
@@ -98,6 +98,9 @@ fn compare(
             .is_ok_and(|at| ordered(operator, &at.with_timezone(&Utc), literal)),
         (Value::String(value), Literal::Text(literal)) if attribute.case_exact => {
             text(operator, value, literal)
+        }
+        (Value::String(value), Literal::Text(literal)) if operator == CompareOperator::Equal => {
+            same_folded(value, literal)
         }
         (Value::String(value), Literal::Text(literal)) => {
             text(operator, &fold(value), &fold(literal))

@@ -5,7 +5,12 @@ use serde_json::{Map, Value};
 
 use super::Operator;
 use crate::error::ScimError;
+use crate::normalize::MAX_VALUES;
 use crate::resource::strip_urn;
+
+/// The most extensions of a resource, and the most attributes of one.
+const MAX_EXTENSIONS: usize = 20;
+const MAX_ATTRIBUTES: usize = 200;
 
 /// Applies a change to `<schema URN>` or `<schema URN>:<attribute>[.<sub-attribute>]`.
 ///
@@ -18,6 +23,11 @@ pub(super) fn apply(
     value: Option<&Value>,
 ) -> Result<(), ScimError> {
     let (urn, rest) = split(attributes, path, value)?;
+    let extensions = attributes.keys().filter(|key| key.contains(':')).count();
+    if extensions >= MAX_EXTENSIONS && !attributes.contains_key(&urn) {
+        let problem = format!("a resource has at most {MAX_EXTENSIONS} extensions");
+        return Err(ScimError::value(urn, problem));
+    }
     let Some(rest) = rest else {
         return whole(attributes, &urn, operator, value);
     };
@@ -45,8 +55,7 @@ pub(super) fn apply(
         holder = parts;
         name = known(holder, sub);
     }
-    set(holder, name, operator, value);
-    Ok(())
+    set(holder, name, operator, value)
 }
 
 fn whole(
@@ -70,7 +79,7 @@ fn whole(
             if let Some(extension) = slot.as_object_mut() {
                 for (name, value) in new {
                     let name = known(extension, name);
-                    set(extension, name, operator, Some(value));
+                    set(extension, name, operator, Some(value))?;
                 }
             }
         }
@@ -79,18 +88,32 @@ fn whole(
     Ok(())
 }
 
-fn set(holder: &mut Map<String, Value>, name: String, operator: Operator, value: Option<&Value>) {
+fn set(
+    holder: &mut Map<String, Value>,
+    name: String,
+    operator: Operator,
+    value: Option<&Value>,
+) -> Result<(), ScimError> {
     let value = match (operator, value) {
         (Operator::Remove, _) | (Operator::Replace, None) => {
             holder.remove(&name);
-            return;
+            return Ok(());
         }
-        (Operator::Add, None) => return,
+        (Operator::Add, None) => return Ok(()),
         (_, Some(value)) => value,
     };
+    let count = holder.len();
     match (holder.get_mut(&name), value, operator) {
+        (None, ..) if count >= MAX_ATTRIBUTES => {
+            let problem = format!("an extension has at most {MAX_ATTRIBUTES} attributes");
+            return Err(ScimError::value(name, problem));
+        }
         (Some(Value::Object(old)), Value::Object(new), _) => old.extend(new.clone()),
         (Some(Value::Array(old)), Value::Array(new), Operator::Add) => {
+            if old.len() + new.len() > MAX_VALUES {
+                let problem = format!("more than {MAX_VALUES} values");
+                return Err(ScimError::value(name, problem));
+            }
             for value in new {
                 if !old.contains(value) {
                     old.push(value.clone());
@@ -101,6 +124,7 @@ fn set(holder: &mut Map<String, Value>, name: String, operator: Operator, value:
             holder.insert(name, value.clone());
         }
     }
+    Ok(())
 }
 
 /// Where the schema's URN ends: at an extension that the resource has, else behind the `2.0:User` that

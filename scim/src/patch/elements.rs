@@ -7,7 +7,7 @@ use super::{AttributeChange, Effect};
 use crate::error::{ScimError, excerpt};
 use crate::filter::{Filter, Literal, matches_element};
 use crate::normalize::MAX_VALUES;
-use crate::resource::fold;
+use crate::resource::same_folded;
 use crate::schema::Attribute;
 
 type Element = Map<String, Value>;
@@ -237,7 +237,7 @@ fn same_value(attribute: &Attribute, old: &Element, new: &Element) -> bool {
 fn equal(attribute: Option<&Attribute>, old: &Value, new: &Value) -> bool {
     match (old, new) {
         (Value::String(old), Value::String(new)) => {
-            old == new || (attribute.is_some_and(|a| !a.case_exact) && fold(old) == fold(new))
+            old == new || (attribute.is_some_and(|a| !a.case_exact) && same_folded(old, new))
         }
         _ => old == new,
     }

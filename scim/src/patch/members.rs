@@ -207,16 +207,15 @@ impl MemberOperation {
 
     /// The meaning of the operation, on a list in memory. What the rows do is held against it.
     pub fn apply(&self, members: &mut Vec<Member>) {
-        let is_member = |members: &[Member], id: &str| members.iter().any(|m| m.value == id);
         match self {
             Self::Add(new) => {
-                for member in new {
-                    if !is_member(members, &member.value) {
-                        members.push(member.clone());
-                    }
-                }
+                let old: HashSet<String> = members.iter().map(|m| m.value.clone()).collect();
+                members.extend(new.iter().filter(|m| !old.contains(&m.value)).cloned());
             }
-            Self::Remove(ids) => members.retain(|m| !ids.contains(&m.value)),
+            Self::Remove(ids) => {
+                let ids: HashSet<&String> = ids.iter().collect();
+                members.retain(|m| !ids.contains(&m.value));
+            }
             Self::RemoveAll => members.clear(),
             Self::Replace(new) => *members = new.clone(),
             Self::RemoveMatching(filter) => {

@@ -338,7 +338,8 @@ fn what_is_no_patch_is_refused() {
         "invalidPath"
     );
     assert!(PatchRequest::parse(ResourceType::User, &json!([])).is_err());
-    let many = vec![json!({"op": "remove", "path": "title"}); MAX_OPERATIONS + 1];
+    let many =
+        vec![json!({"op": "remove", "path": "title"}); max_operations(ResourceType::User) + 1];
     assert_eq!(try_patch(&ada(), json!(many)).unwrap_err().status(), 413);
 }
 
@@ -419,7 +420,7 @@ fn extensions_of_others_are_kept_and_changed() {
 
 #[test]
 fn the_number_of_values_is_bounded() {
-    let emails: Vec<_> = (0..600)
+    let emails: Vec<_> = (0..250)
         .map(|n| json!({"value": format!("{n}@x.example")}))
         .collect();
     let operation = json!([{"op": "add", "path": "emails", "value": emails}]);
@@ -429,6 +430,39 @@ fn the_number_of_values_is_bounded() {
         .map(|e| json!({"op": "add", "path": "emails", "value": e}))
         .collect();
     assert_eq!(refused(json!(operations)), "invalidValue");
+}
+
+#[test]
+fn extensions_of_others_are_bounded() {
+    let extensions = |number: usize| -> Value {
+        (0..number)
+            .map(|n| (format!("urn:acme:{n}.0:User"), json!({"a": 1})))
+            .collect::<Map<_, _>>()
+            .into()
+    };
+    let add = |value: Value| json!([{"op": "add", "value": value}]);
+    patch(add(extensions(19)));
+    assert_eq!(refused(add(extensions(20))), "invalidValue");
+    let attributes: Map<_, _> = (0..201).map(|n| (format!("a{n}"), json!(1))).collect();
+    assert_eq!(
+        refused(add(json!({"urn:acme:1.0:User": attributes}))),
+        "invalidValue"
+    );
+}
+
+#[test]
+fn the_filter_of_a_path_is_bounded() {
+    let path = |number| {
+        format!(
+            "emails[{}].display",
+            vec!["type eq \"work\""; number].join(" or ")
+        )
+    };
+    patch(json!([{"op": "add", "path": path(10), "value": "x"}]));
+    assert_eq!(
+        refused(json!([{"op": "add", "path": path(11), "value": "x"}])),
+        "invalidPath"
+    );
 }
 
 fn words(all: &[&'static str]) -> BoxedStrategy<&'static str> {

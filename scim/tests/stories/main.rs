@@ -36,8 +36,8 @@ fn every_directory_has_a_story() {
 
 fn folders(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(path)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+        .expect("a folder")
+        .map(|entry| entry.expect("a readable folder").path());
     let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
     folders
@@ -55,8 +55,8 @@ fn replay(story: &Path) {
         let answer = read(&story.join(format!("{number:02}-answer.json")), &captured);
         let place = format!("{} {number:02}", story.display());
         let (method, path) = (
-            request["method"].as_str().unwrap(),
-            request["path"].as_str().unwrap(),
+            request["method"].as_str().expect(&place),
+            request["path"].as_str().expect(&place),
         );
         let (status, body) = server.answer(method, path, &request["body"]);
         assert_eq!(answer["status"], status, "{place}: {body:#}");
@@ -66,7 +66,7 @@ fn replay(story: &Path) {
         }
         for (name, pointer) in answer["capture"].as_object().into_iter().flatten() {
             let value = body
-                .pointer(pointer.as_str().unwrap())
+                .pointer(pointer.as_str().expect(&place))
                 .and_then(Value::as_str);
             captured.insert(format!("{{{{{name}}}}}"), value.expect(&place).to_owned());
         }
@@ -74,11 +74,12 @@ fn replay(story: &Path) {
 }
 
 fn read(path: &Path, captured: &BTreeMap<String, String>) -> Value {
-    let mut text = std::fs::read_to_string(path).expect(&path.display().to_string());
+    let name = path.display().to_string();
+    let mut text = std::fs::read_to_string(path).expect(&name);
     for (name, value) in captured {
         text = text.replace(name, value);
     }
-    serde_json::from_str(&text).expect(&path.display().to_string())
+    serde_json::from_str(&text).expect(&name)
 }
 
 /// Whether the expected part is there; else where it is not.

@@ -75,7 +75,7 @@ impl Server {
             },
             self.made
         );
-        let now = DateTime::<Utc>::from_timestamp(1_795_339_800, 0).unwrap();
+        let now = DateTime::<Utc>::from_timestamp(1_795_339_800, 0).expect("a time");
         let meta = Meta {
             id: id.clone(),
             created: now,
@@ -303,8 +303,8 @@ fn decode(text: &str) -> String {
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
         let (code, rest) = part.split_at(2);
-        bytes.push(u8::from_str_radix(code, 16).unwrap());
+        bytes.push(u8::from_str_radix(code, 16).expect("a percent code"));
         bytes.extend(rest.as_bytes());
     }
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8(bytes).expect("UTF-8")
 }
