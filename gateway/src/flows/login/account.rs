@@ -35,16 +35,19 @@ pub(super) async fn resolve(
         Some((id, _)) => Some(*id),
         None => users::find_to_join(tx, scope, join_key(app, open, identity)).await?,
     };
-    let (id, made) = match id {
-        Some(id) => (id, false),
-        None if !open.connection.jit_provisioning => {
+    let Some(id) = id else {
+        if !open.connection.jit_provisioning {
             return Ok(Err(ConnectorError::UserNotProvisioned));
         }
-        None => {
-            let id = UserId::generate(&*app.clock, &*app.entropy);
-            users::insert(tx, scope, id, &record(identity), now).await?;
-            (id, true)
-        }
+        let id = UserId::generate(&*app.clock, &*app.entropy);
+        users::insert(tx, scope, id, &record(identity), now).await?;
+        identities::insert(tx, scope, key, id, &identity.idp_subject, &identity.groups, now)
+            .await?;
+        let user = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
+        let user = roles::grant_first(tx, scope, user).await?;
+        let event = IdentityEvent::new(EventType::UserCreated, source(open), id, &user);
+        tx.record(scope, event, cause);
+        return Ok(Ok(user));
     };
     // Held until the session is there: a deactivation comes before and is seen, or after and ends it.
     let Some(stored) = users::lock_record(tx, scope, id).await? else {
@@ -53,60 +56,41 @@ pub(super) async fn resolve(
     if !stored.active {
         return Ok(Err(ConnectorError::UserDeactivated));
     }
-    let before = if made {
-        None
-    } else {
-        users::find(tx, scope, id).await?
-    };
-    if known.is_some() {
-        identities::touch(tx, scope, key, &identity.groups, now).await?;
-    } else {
-        let subject = &identity.idp_subject;
-        identities::insert(tx, scope, key, id, subject, &identity.groups, now).await?;
-    }
-    // A directory knows its people better than a login: only people whom none feeds follow their logins.
-    let fed = before
-        .as_ref()
-        .is_some_and(|user| user.sources.iter().any(|source| source.kind == "directory"));
-    if !made && !fed {
-        let updated = merged(stored.clone(), identity);
-        if updated != stored {
-            users::update(tx, scope, id, &updated, now).await?;
+    let before = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
+    match &known {
+        Some(_) => identities::touch(tx, scope, key, &identity.groups, now).await?,
+        None => {
+            let subject = &identity.idp_subject;
+            identities::insert(tx, scope, key, id, subject, &identity.groups, now).await?;
         }
     }
-    record_change(tx, open, id, before, cause).await?;
-    if made || known.is_none_or(|(_, groups)| groups != identity.groups) {
-        let source = format!("/connections/{}", open.connection.id);
-        roles::recompute_users(tx, scope, &[id], &source, cause).await?;
+    // A directory knows its people better than a login: only people whom none feeds follow their logins.
+    let fed = before.sources.iter().any(|source| source.kind == "directory");
+    let followed = if fed { stored.clone() } else { merged(stored.clone(), identity) };
+    let profile_changed = followed != stored;
+    let groups_changed = known.is_none_or(|(_, groups)| groups != identity.groups);
+    if profile_changed {
+        users::update(tx, scope, id, &followed, now).await?;
     }
+    if !profile_changed && !groups_changed {
+        return Ok(Ok(before));
+    }
+    let after = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
+    if let Some(change) = UserChange::between(&before, &after) {
+        let event = IdentityEvent::new(EventType::UserUpdated, source(open), id, &after);
+        tx.record(scope, event.with_change(change), cause);
+    }
+    if !groups_changed {
+        return Ok(Ok(after));
+    }
+    roles::recompute_users(tx, scope, &[id], &source(open), cause).await?;
     let user = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
     Ok(Ok(user))
 }
 
-/// `user.created` or, when something changed, `user.updated`.
-async fn record_change(
-    tx: &Tx,
-    open: &OpenConnection,
-    id: UserId,
-    before: Option<User>,
-    cause: &Cause,
-) -> Result<(), Error> {
-    let scope = &open.scope;
-    let source = format!("/connections/{}", open.connection.id);
-    let after = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
-    match before {
-        None => {
-            let event = IdentityEvent::new(EventType::UserCreated, source, id, &after);
-            tx.record(scope, event, cause);
-        }
-        Some(before) => {
-            if let Some(change) = UserChange::between(&before, &after) {
-                let event = IdentityEvent::new(EventType::UserUpdated, source, id, &after);
-                tx.record(scope, event.with_change(change), cause);
-            }
-        }
-    }
-    Ok(())
+/// The source of the events that a login causes.
+fn source(open: &OpenConnection) -> String {
+    format!("/connections/{}", open.connection.id)
 }
 
 fn join_key<'a>(app: &App, open: &OpenConnection, identity: &'a NormalizedIdentity) -> JoinKey<'a> {
