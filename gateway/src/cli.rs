@@ -1,6 +1,6 @@
 //! The command line: `tenon <command>`. Answers go to standard output, everything else to standard error.
 
-//mod dev;
+mod dev;
 mod doctor;
 mod migrate;
 mod serve;
@@ -27,8 +27,8 @@ struct Cli {
 enum Command {
     /// Run the gateway
     Serve,
-    // / Run the gateway with a sandbox beside it: practice IdP, practice directory, sample application
-    //Dev(dev::Options),
+    /// Run the gateway with a sandbox beside it: practice IdP, practice directory, sample application
+    Dev(dev::Options),
     /// Bring the database schema up to date
     Migrate(migrate::Options),
     /// Check settings, database, keys and names, and say how to mend what is wrong
@@ -61,7 +61,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let config = || Config::load(cli.config.as_deref(), |name| std::env::var(name).ok());
     match cli.command {
         Command::Serve => serve::run(config()?).await?,
-        //Command::Dev(options) => dev::run(cli.config.as_deref(), options).await?,
+        Command::Dev(options) => dev::run(cli.config.as_deref(), options).await?,
         Command::Migrate(options) => return migrate::run(config()?, options).await,
         Command::Doctor => return doctor::run(config()?).await,
     }
