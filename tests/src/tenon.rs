@@ -16,7 +16,7 @@ use crate::{Api, Database, PATIENCE};
 /// Accepted by every gateway that the tests start.
 pub const API_KEY: &str = "throw-away-bootstrap-key-of-the-tests";
 /// 32 bytes, in base64.
-const ENCRYPTION_KEYS: &str = "test:dGhyb3ctYXdheSBrZXkgb2YgdGhlIHRlc3RzISE=";
+const ENCRYPTION_KEYS: &str = "test:dGhyb3ctYXdheSBrZXkgZm9yIHRoZSB0ZXN0IHJ1bnM=";
 /// One running gateway. It is killed when dropped; if the test is failing then, its log is printed.
 pub struct Tenon {
     process: Option<Child>,
