@@ -169,6 +169,9 @@ impl PracticeIdp {
 }
 
 #[cfg(test)]
+mod connector_tests;
+
+#[cfg(test)]
 mod testing {
     use super::*;
     use crate::{

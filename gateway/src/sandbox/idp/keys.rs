@@ -66,7 +66,7 @@ impl SigningKey {
     }
 
     /// The private key as PKCS#8 DER.
-    fn pkcs8(&self) -> Result<Vec<u8>, IdpError> {
+    pub(super) fn pkcs8(&self) -> Result<Vec<u8>, IdpError> {
         let der = self.pair.as_der().map_err(|_| IdpError::Key)?;
         Ok(der.as_ref().to_vec())
     }
