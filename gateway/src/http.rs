@@ -19,26 +19,17 @@ mod security_headers;
 pub mod server;
 pub mod shell;
 
-use poem::http::StatusCode;
-use poem::{EndpointExt, IntoEndpoint, IntoResponse, Route, get, handler, post};
+use poem::http::{StatusCode, header};
+use poem::{EndpointExt, IntoEndpoint, IntoResponse, Response, Route, get, handler, post};
 
 use crate::app::App;
 use health::Health;
-use limits::{BodyLimit, DEFAULT_BODY_LIMIT, PerAddress};
+use limits::{BodyLimit, DEFAULT_BODY_LIMIT, Limited, PerAddress};
 use shell::Shell;
 
 /// All routes, with what happens to every request around them.
 pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static> + use<> {
-    let pages = PerAddress::new(app.rate_limits.clone(), |limited| {
-        let mut response =
-            pages::error_of_status(StatusCode::TOO_MANY_REQUESTS, None).into_response();
-        if let Ok(value) = limited.retry_after().to_string().parse() {
-            response
-                .headers_mut()
-                .insert(poem::http::header::RETRY_AFTER, value);
-        }
-        response
-    });
+    let pages = PerAddress::new(app.rate_limits.clone(), too_many);
     let browser = Route::new()
         .at(
             "/oauth/authorize",
@@ -72,6 +63,15 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         .with(BodyLimit(DEFAULT_BODY_LIMIT))
         .data(app.clone())
         .with(shell)
+}
+
+/// 429 as a page, with `Retry-After`.
+fn too_many(limited: &Limited) -> Response {
+    let mut response = pages::error_of_status(StatusCode::TOO_MANY_REQUESTS, None).into_response();
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, limited.retry_after().into());
+    response
 }
 
 #[handler]

@@ -29,7 +29,10 @@ fn defaults(options: &Options) -> Result<HashMap<&'static str, String>, Failure>
     std::fs::create_dir_all(&options.data)?;
     let key = format!("dev_{}", (&SystemEntropy as &dyn Entropy).token());
     Ok(HashMap::from([
-        ("TENON_DATABASE_URL", format!("sqlite://{}", options.data.join("tenon.db").display())),
+        (
+            "TENON_DATABASE_URL",
+            format!("sqlite://{}", options.data.join("tenon.db").display()),
+        ),
         ("TENON_EGRESS_ALLOW", "127.0.0.0/8,::1/128".to_owned()),
         ("TENON_BOOTSTRAP_API_KEY", key),
         ("TENON_LOG", "warn".to_owned()),
@@ -38,7 +41,11 @@ fn defaults(options: &Options) -> Result<HashMap<&'static str, String>, Failure>
 
 pub(super) async fn run(file: Option<&Path>, options: Options) -> Result<(), Failure> {
     let defaults = defaults(&options)?;
-    let variable = |name: &str| std::env::var(name).ok().or_else(|| defaults.get(name).cloned());
+    let variable = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .or_else(|| defaults.get(name).cloned())
+    };
     let config = Config::load(file, variable)?;
     let api_key = variable("TENON_BOOTSTRAP_API_KEY").unwrap_or_default();
     crate::telemetry::start_log(&config, Arc::new(SystemClock))?;

@@ -10,9 +10,11 @@ use poem::web::{Data, Form, Path, Query};
 use poem::{IntoResponse, Request, Response, handler};
 use serde::Deserialize;
 
+use super::client_ip::ClientIp;
+use super::limits::{Limit, Limited};
 use super::oauth::authorize::{ask, follow, read, see_other};
 use super::pages::{self, ErrorPage, SignInMessage};
-use super::{browser, error_page};
+use super::{browser, error_page, too_many};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::discovery::{self, Route};
@@ -20,6 +22,9 @@ use crate::flows::login::{self, Browser, Finished};
 
 /// A hit and a miss take the same time, at least this (SECURITY-MODEL G11, PORTAL H4).
 const DISCOVERY_TIME: Duration = Duration::from_millis(150);
+
+/// How long an answer takes for an address that types faster than people do.
+const SLOWED_DOWN: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 struct Flow {
@@ -65,7 +70,11 @@ pub(crate) async fn submit(
     Form(form): Form<EmailForm>,
 ) -> Response {
     let mut browser = browser::of(&app, request);
-    let answered = tokio::time::sleep(DISCOVERY_TIME);
+    let time = match pace(&app, request, &form.email) {
+        Ok(time) => time,
+        Err(limited) => return too_many(&limited),
+    };
+    let answered = tokio::time::sleep(time);
     let holds = browser::csrf_holds(&app, &browser, &form.csrf);
     browser::bind(&app, &mut browser);
     let answer = if holds {
@@ -76,6 +85,21 @@ pub(crate) async fn submit(
     answered.await;
     let answer = answer.unwrap_or_else(|error| error_page::internal(&error, &browser.request_id));
     with_cookie(&app, &browser, answer)
+}
+
+/// How long the answer takes, or why there is none: by the address that asks, and by the domain typed. A hit
+/// counts as a miss does.
+fn pace(app: &App, request: &Request, email: &str) -> Result<Duration, Limited> {
+    let network = request.data::<ClientIp>().map(|client| client.network());
+    let limits = &app.rate_limits;
+    limits.check(Limit::SignInFlood, network)?;
+    if let Some(domain) = discovery::domain_of_email(email) {
+        limits.check(Limit::SignInDomain, domain)?;
+    }
+    Ok(match limits.check(Limit::SignInForm, network) {
+        Ok(()) => DISCOVERY_TIME,
+        Err(_) => SLOWED_DOWN,
+    })
 }
 
 async fn discover(app: &App, form: &EmailForm, browser: &Browser) -> Result<Response, Error> {

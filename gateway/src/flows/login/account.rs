@@ -41,8 +41,16 @@ pub(super) async fn resolve(
         }
         let id = UserId::generate(&*app.clock, &*app.entropy);
         users::insert(tx, scope, id, &record(identity), now).await?;
-        identities::insert(tx, scope, key, id, &identity.idp_subject, &identity.groups, now)
-            .await?;
+        identities::insert(
+            tx,
+            scope,
+            key,
+            id,
+            &identity.idp_subject,
+            &identity.groups,
+            now,
+        )
+        .await?;
         let user = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
         let user = roles::grant_first(tx, scope, user).await?;
         let event = IdentityEvent::new(EventType::UserCreated, source(open), id, &user);
@@ -65,8 +73,15 @@ pub(super) async fn resolve(
         }
     }
     // A directory knows its people better than a login: only people whom none feeds follow their logins.
-    let fed = before.sources.iter().any(|source| source.kind == "directory");
-    let followed = if fed { stored.clone() } else { merged(stored.clone(), identity) };
+    let fed = before
+        .sources
+        .iter()
+        .any(|source| source.kind == "directory");
+    let followed = if fed {
+        stored.clone()
+    } else {
+        merged(stored.clone(), identity)
+    };
     let profile_changed = followed != stored;
     let groups_changed = known.is_none_or(|(_, groups)| groups != identity.groups);
     if profile_changed {

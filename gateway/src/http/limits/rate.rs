@@ -40,24 +40,40 @@ pub enum Limit {
     Directory,
     /// Token endpoint and its neighbours, by client.
     Client,
+    /// The page that asks for the email, by network address: what a person types. Beyond it the answer
+    /// takes longer.
+    SignInForm,
+    /// The same form, by network address, where it is refused (PORTAL H4).
+    SignInFlood,
+    /// The same form, by the domain typed, whoever types it.
+    SignInDomain,
 }
 
 impl Limit {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 8] = [
         Self::Address,
         Self::FailedCredential,
         Self::ApiKey,
         Self::Directory,
         Self::Client,
+        Self::SignInForm,
+        Self::SignInFlood,
+        Self::SignInDomain,
     ];
 
-    /// Requests a second in the long run, and at once.
-    fn quota(self) -> (NonZeroU32, NonZeroU32) {
-        const fn per_second(sustained: u32, burst: u32) -> (NonZeroU32, NonZeroU32) {
-            match (NonZeroU32::new(sustained), NonZeroU32::new(burst)) {
-                (Some(sustained), Some(burst)) => (sustained, burst),
-                _ => (NonZeroU32::MIN, NonZeroU32::MIN),
+    /// How fast the bucket fills in the long run, and how much it holds at once.
+    fn quota(self) -> Quota {
+        const fn at_least_one(count: u32) -> NonZeroU32 {
+            match NonZeroU32::new(count) {
+                Some(count) => count,
+                None => NonZeroU32::MIN,
             }
+        }
+        const fn per_second(sustained: u32, burst: u32) -> Quota {
+            Quota::per_second(at_least_one(sustained)).allow_burst(at_least_one(burst))
+        }
+        const fn per_minute(sustained: u32, burst: u32) -> Quota {
+            Quota::per_minute(at_least_one(sustained)).allow_burst(at_least_one(burst))
         }
         match self {
             Self::Address => const { per_second(100, 1000) },
@@ -65,6 +81,9 @@ impl Limit {
             Self::ApiKey => const { per_second(200, 2000) },
             Self::Directory => const { per_second(200, 2000) },
             Self::Client => const { per_second(500, 5000) },
+            Self::SignInForm => const { per_minute(10, 10) },
+            Self::SignInFlood => const { per_minute(30, 30) },
+            Self::SignInDomain => const { per_minute(600, 600) },
         }
     }
 
@@ -75,6 +94,9 @@ impl Limit {
             Self::ApiKey => "api_key",
             Self::Directory => "directory",
             Self::Client => "client",
+            Self::SignInForm => "sign_in_form",
+            Self::SignInFlood => "sign_in_flood",
+            Self::SignInDomain => "sign_in_domain",
         }
     }
 }
@@ -133,11 +155,7 @@ impl RateLimits {
 impl<C: Clock + Clone> RateLimits<C> {
     fn with_clock(enabled: bool, metrics: Metrics, clock: C) -> Self {
         let buckets = || {
-            Limit::ALL.map(|limit| {
-                let (sustained, burst) = limit.quota();
-                let quota = Quota::per_second(sustained).allow_burst(burst);
-                RateLimiter::dashmap_with_clock(quota, clock.clone())
-            })
+            Limit::ALL.map(|limit| RateLimiter::dashmap_with_clock(limit.quota(), clock.clone()))
         };
         Self(enabled.then(|| {
             Arc::new(Counters {
