@@ -185,6 +185,19 @@ pub fn peek_in_response_to(saml_response: &str) -> Option<String> {
     xml::peek_root_attribute(&text, "InResponseTo")
 }
 
+/// Whether a message looks like a response that answers no request: its root has an `ID` and no
+/// `InResponseTo`. Read without trust, only to let the application start a request of its own.
+pub fn is_unsolicited(saml_response: &str) -> bool {
+    if saml_response.len() > response::MAX_FIELD {
+        return false;
+    }
+    let text = base64::decode(saml_response).and_then(|bytes| String::from_utf8(bytes).ok());
+    text.is_some_and(|text| {
+        xml::peek_root_attribute(&text, "ID").is_some()
+            && xml::peek_root_attribute(&text, "InResponseTo").is_none()
+    })
+}
+
 struct Problems(Vec<SettingsProblem>);
 
 impl Problems {

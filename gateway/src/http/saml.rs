@@ -96,8 +96,7 @@ async fn restart(
         return Ok(None);
     };
     // Unreadable counts as unsolicited no more than it counts as an answer: it is refused with its code.
-    let unsolicited = saml_response
-        .is_some_and(|response| connectors::saml::peek_in_response_to(response).is_none());
+    let unsolicited = saml_response.is_some_and(connectors::saml::is_unsolicited);
     if settings.idp_initiated != IdpInitiated::Restart
         || !unsolicited
         || open.connection.state != ConnectionState::Active
