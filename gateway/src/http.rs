@@ -55,7 +55,7 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         .at("/health/live", get(live).data(health.clone()))
         .at("/health/ready", get(ready).data(health.clone()))
         .at("/metrics", get(metrics_text))
-        .nest("/api", management::routes(app))
+        .nest("/api", management::routes())
         .nest(
             "/",
             browser.with(pages).catch_all_error(error_page::unhandled),

@@ -5,8 +5,11 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::columns::JsonText;
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
-use super::{OrgScope, Reads, StoreError, Tx, tokens};
+use crate::ids::{ApplicationId, ConnectionId, SessionId, UserId};
 use crate::ids::{ApplicationId, SessionId, UserId};
+use super::entity::{authorization_codes, refresh_tokens};
+use super::{OrgScope, Reads, StoreError, Tx, tokens};
+use super::{OrgScope, Reads, StoreError, Tx};
 use crate::model::{
     Cause, EventType, IdentityEvent, Session, SessionClaims, SessionState, Timestamp,
 };
@@ -119,11 +122,36 @@ pub async fn end_sessions_of_user(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Vec<Session>, StoreError> {
+    end_where(tx, scope, Column::UserId.eq(user), source, cause, now).await
+}
+
+/// As [`end_sessions_of_user`], for all that logins by one connection opened. The caller has locked the
+/// connection's row.
+pub async fn end_sessions_of_connection(
+    tx: &Tx,
+    scope: &OrgScope,
+    connection: ConnectionId,
+    source: &str,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
+    let opened_by = Column::ConnectionId.eq(connection);
+    end_where(tx, scope, opened_by, source, cause, now).await
+}
+
+async fn end_where(
+    tx: &Tx,
+    scope: &OrgScope,
+    which: Expr,
+    source: &str,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
     let ended = scope
         .update::<Entity>()
         .col_expr(Column::State, Expr::value(SessionState::Revoked))
         .col_expr(Column::RevokedAt, Expr::value(now))
-        .filter(Column::UserId.eq(user))
+        .filter(which)
         .filter(Column::State.eq(SessionState::Active))
         .exec_with_returning(tx.db())
         .await?;
