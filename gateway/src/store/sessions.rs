@@ -5,11 +5,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::columns::JsonText;
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
-use crate::ids::{ApplicationId, ConnectionId, SessionId, UserId};
-use crate::ids::{ApplicationId, SessionId, UserId};
-use super::entity::{authorization_codes, refresh_tokens};
 use super::{OrgScope, Reads, StoreError, Tx, tokens};
-use super::{OrgScope, Reads, StoreError, Tx};
+use crate::ids::{ApplicationId, ConnectionId, SessionId, UserId};
 use crate::model::{
     Cause, EventType, IdentityEvent, Session, SessionClaims, SessionState, Timestamp,
 };
@@ -98,15 +95,8 @@ pub async fn end(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Option<Session>, StoreError> {
-    let ended = scope
-        .update::<Entity>()
-        .col_expr(Column::State, Expr::value(SessionState::Revoked))
-        .col_expr(Column::RevokedAt, Expr::value(now))
-        .filter(Column::Id.eq(id))
-        .filter(Column::State.eq(SessionState::Active))
-        .exec_with_returning(tx.db())
-        .await?;
-    Ok(bury(tx, scope, ended, source, cause).await?.pop())
+    let ended = end_where(tx, scope, Column::Id.eq(id), source, cause, now).await?;
+    Ok(ended.into_iter().next())
 }
 
 /// Ends the active sessions of a user with their codes and refresh tokens, in this transaction, and records
