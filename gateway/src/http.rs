@@ -37,7 +37,10 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         )
         .at("/login", get(login::page).post(login::submit))
         .at("/login/choose", post(login::choose))
-        .at("/login/continue/:handle", get(login::continue_login))
+        .at(
+            "/login/continue/:handle",
+            get(login::continue_login).post(login::decide),
+        )
         .at("/saml/:connection/metadata", get(saml::metadata))
         .at(
             "/saml/:connection/acs",
