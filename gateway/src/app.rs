@@ -17,6 +17,7 @@ use crate::http::limits::RateLimits;
 use crate::secrets::KeyRing;
 use crate::store::{Store, Vault, feed};
 use crate::telemetry::Metrics;
+use crate::webhooks::Worker;
 
 /// What every flow and handler works with.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub struct App {
     pub connections: ConnectionCache,
     pub rate_limits: RateLimits,
     pub drain: Drain,
+    pub webhooks: Worker,
 }
 
 /// Why the gateway did not start.
@@ -84,6 +86,7 @@ impl App {
         );
         let egress = Egress::new(&config, dns.clone(), metrics.clone());
         let rate_limits = RateLimits::new(config.rate_limits, metrics.clone());
+        let webhooks = Worker::new(&store);
         Ok(Self {
             config: Arc::new(config),
             public_url,
@@ -98,6 +101,7 @@ impl App {
             connections: ConnectionCache::default(),
             rate_limits,
             drain: Drain::default(),
+            webhooks,
         })
     }
 }

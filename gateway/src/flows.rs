@@ -2,7 +2,6 @@
 
 pub mod api_keys;
 pub mod authorize;
-pub mod connections;
 pub mod discovery;
 pub mod domains;
 pub mod login;

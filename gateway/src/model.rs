@@ -4,7 +4,6 @@
 mod api_key;
 mod application;
 mod connection;
-mod connection_view;
 mod directory;
 mod domain;
 mod event;
@@ -22,9 +21,6 @@ mod webhook;
 pub use api_key::{ApiKey, ApiScope};
 pub use application::{Application, ApplicationType};
 pub use connection::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy};
-pub use connection_view::{
-    AttributeMapping, ConnectionView, IdpInitiated, SsoBinding, TokenEndpointAuthMethod,
-};
 pub use directory::{Directory, DirectoryState, DirectoryToken};
 pub use domain::{Domain, DomainState, TxtRecord};
 pub use event::{Actor, ActorKind, Cause, EventType, IdentityEvent, Member};
@@ -37,4 +33,6 @@ pub use session::{Session, SessionClaims, SessionState};
 pub use signing_key::{SigningAlgorithm, SigningKeyState};
 pub use timestamp::Timestamp;
 pub use user::{Email, GroupRef, Profile, User, UserChange, UserSource};
-pub use webhook::{DeliveryOutcome, DeliveryStatus, Ordering, WebhookEndpointState};
+pub use webhook::{
+    Delivery, DeliveryOutcome, DeliveryStatus, Ordering, WebhookEndpoint, WebhookEndpointState,
+};

@@ -462,7 +462,6 @@ CREATE TABLE webhook_endpoints (
     secret_sealed TEXT NOT NULL,
     previous_secret_sealed TEXT,
     previous_secret_until BIGINT,
-    start_pos BIGINT NOT NULL,
     failing_since BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
@@ -479,8 +478,7 @@ CREATE TABLE delivery_streams (
     fence BIGINT NOT NULL,
     PRIMARY KEY (endpoint_id, organization_id)
 );
-CREATE INDEX delivery_streams_ready ON delivery_streams (ready_at);
-CREATE INDEX delivery_streams_organization ON delivery_streams (organization_id);
+CREATE INDEX delivery_streams_ready ON delivery_streams (ready_at) WHERE ready_at IS NOT NULL;
 
 CREATE TABLE deliveries (
     id TEXT PRIMARY KEY,
@@ -500,9 +498,8 @@ CREATE TABLE deliveries (
     updated_at BIGINT NOT NULL,
     UNIQUE (endpoint_id, event_id)
 );
-CREATE INDEX deliveries_ready ON deliveries (ready_at);
+CREATE INDEX deliveries_ready ON deliveries (ready_at) WHERE ready_at IS NOT NULL;
 CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, id);
-CREATE INDEX deliveries_organization ON deliveries (organization_id);
 
 CREATE TABLE delivery_attempts (
     delivery_id TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,

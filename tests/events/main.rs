@@ -1,5 +1,7 @@
 //! Every change becomes an event, and every event arrives: in order, signed, at least once.
 
+mod worker;
+
 use integration::{Api, Sink, Tenon, text};
 use serde_json::{Value, json};
 

@@ -42,7 +42,7 @@ impl Database {
         &self.url
     }
 
-    pub(crate) fn sqlite() -> Self {
+    fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         Self {
             url: format!("sqlite://{}", directory.path().join("tenon.db").display()),

@@ -30,9 +30,13 @@ pub struct Delivery {
     pub body: Bytes,
 }
 
+type Answering = Box<dyn Fn(&Value) -> Option<u16> + Send>;
+
 struct State {
     received: watch::Sender<Vec<Delivery>>,
     answers: Mutex<VecDeque<u16>>,
+    answering: Mutex<Option<Answering>>,
+    retry_after: Mutex<Option<u32>>,
 }
 
 impl Sink {
@@ -47,6 +51,8 @@ impl Sink {
         let state = Arc::new(State {
             received: watch::Sender::new(Vec::new()),
             answers: Mutex::default(),
+            answering: Mutex::default(),
+            retry_after: Mutex::default(),
         });
         let receiver = Receiver(state.clone());
         let task = tokio::spawn(async move {
@@ -68,6 +74,16 @@ impl Sink {
     pub fn answer(&self, statuses: &[u16]) {
         let mut answers = self.state.answers.lock().expect("no panic");
         answers.extend(statuses);
+    }
+
+    /// From now on the event decides: the status that it is answered with, or 204.
+    pub fn answer_by(&self, answering: impl Fn(&Value) -> Option<u16> + Send + 'static) {
+        *self.state.answering.lock().expect("no panic") = Some(Box::new(answering));
+    }
+
+    /// Every answer asks for so many seconds of patience.
+    pub fn retry_after(&self, seconds: u32) {
+        *self.state.retry_after.lock().expect("no panic") = Some(seconds);
     }
 
     /// The next delivery that no test has seen.
@@ -133,16 +149,21 @@ impl Endpoint for Receiver {
             })
             .collect();
         let body = request.take_body().into_bytes().await?;
-        self.0
-            .received
-            .send_modify(|all| all.push(Delivery { headers, body }));
+        let delivery = Delivery { headers, body };
+        let answering = self.0.answering.lock().expect("no panic");
+        let by_event = answering.as_ref().and_then(|by| by(&delivery.event()));
+        drop(answering);
+        self.0.received.send_modify(|all| all.push(delivery));
         let answer = self.0.answers.lock().expect("no panic").pop_front();
+        let answer = answer.or(by_event);
         let status = answer
             .map(StatusCode::from_u16)
             .transpose()
             .expect("a status");
-        Ok(Response::builder()
-            .status(status.unwrap_or(StatusCode::NO_CONTENT))
-            .finish())
+        let mut response = Response::builder().status(status.unwrap_or(StatusCode::NO_CONTENT));
+        if let Some(seconds) = *self.0.retry_after.lock().expect("no panic") {
+            response = response.header("retry-after", seconds);
+        }
+        Ok(response.finish())
     }
 }

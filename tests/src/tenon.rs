@@ -2,8 +2,8 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Lines},
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    io::{BufRead, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
 };
 
@@ -16,10 +16,9 @@ use crate::{Api, Database, PATIENCE};
 /// Accepted by every gateway that the tests start.
 pub const API_KEY: &str = "throw-away-bootstrap-key-of-the-tests";
 /// 32 bytes, in base64.
-const ENCRYPTION_KEYS: &str = "test:dGhyb3ctYXdheSBrZXkgZm9yIHRoZSB0ZXN0IHJ1bnM=";
+pub(crate) const ENCRYPTION_KEYS: &str = "test:dGhyb3ctYXdheSBrZXkgZm9yIHRoZSB0ZXN0IHJ1bnM=";
 /// One running gateway. It is killed when dropped; if the test is failing then, its log is printed.
 pub struct Tenon {
-    arguments: &'static [&'static str],
     process: Option<Child>,
     port: u16,
     settings: Vec<(String, String)>,
@@ -34,45 +33,18 @@ impl Tenon {
 
     /// With settings beside, or instead of, those of every test.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let mut tenon = Self::new(&["serve"], Database::fresh().await, settings);
-        tenon.run().await;
-        tenon
-    }
-
-    /// `tenon dev`, and the URL of its sandbox.
-    pub async fn dev() -> (Self, String) {
-        let mut tenon = Self::new(
-            &["dev", "--sandbox", "127.0.0.1:0"],
-            Database::sqlite(),
-            &[],
-        );
-        let mut output = tenon.run().await;
-        let url = spawn_blocking(move || {
-            output
-                .by_ref()
-                .map_while(Result::ok)
-                .find_map(|line| Some(line.strip_prefix("Sandbox ")?.trim().to_owned()))
-        });
-        let url = timeout(PATIENCE, url).await.expect("it is set up in time");
-        (tenon, url.expect("no panic").expect("it names its sandbox"))
-    }
-
-    fn new(
-        arguments: &'static [&'static str],
-        database: Database,
-        settings: &[(&str, &str)],
-    ) -> Self {
-        Self {
-            arguments,
+        let mut tenon = Self {
             process: None,
             port: 0,
             settings: settings
                 .iter()
                 .map(|(key, value)| (String::from(*key), String::from(*value)))
                 .collect(),
-            database,
+            database: Database::fresh().await,
             directory: tempfile::tempdir().expect("a temporary directory"),
-        }
+        };
+        tenon.run().await;
+        tenon
     }
 
     /// What browsers, IdPs and directories use, and the issuer of its tokens.
@@ -125,8 +97,7 @@ impl Tenon {
         self.run().await;
     }
 
-    /// Answers with the output after the ready line.
-    async fn run(&mut self) -> Lines<BufReader<ChildStdout>> {
+    async fn run(&mut self) {
         let log = File::options()
             .create(true)
             .append(true)
@@ -138,7 +109,7 @@ impl Tenon {
             command.env_remove(key);
         }
         let mut process = command
-            .args(self.arguments)
+            .arg("serve")
             .current_dir(self.directory.path())
             .env("TENON_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("TENON_DATABASE_URL", self.database.url())
@@ -156,15 +127,11 @@ impl Tenon {
         let output = process.stdout.take().expect("its output is piped");
         self.process = Some(process);
 
-        let ready = spawn_blocking(move || {
-            let mut lines = BufReader::new(output).lines();
-            (lines.next(), lines)
-        });
-        let (line, lines) = timeout(PATIENCE, ready)
+        let first_line = spawn_blocking(move || BufReader::new(output).lines().next());
+        let line = timeout(PATIENCE, first_line)
             .await
             .unwrap_or_else(|_| panic!("not ready in {PATIENCE:?}"))
-            .expect("no panic");
-        let line = line
+            .expect("no panic")
             .unwrap_or_else(|| panic!("it ended before it was ready"))
             .expect("its output is text");
         self.port = line
@@ -172,7 +139,6 @@ impl Tenon {
             .and_then(|address| address.rsplit_once(':'))
             .and_then(|(_, port)| port.parse().ok())
             .unwrap_or_else(|| panic!("the ready line is {line:?}"));
-        lines
     }
 }
 

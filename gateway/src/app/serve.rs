@@ -47,7 +47,7 @@ pub async fn start(
     });
     let workers = vec![
         tokio::spawn(poll_config(app.clone())),
-        tokio::spawn(rewrap_keys(app.clone())),
+        tokio::spawn(crate::webhooks::run(app.clone())),
     ];
     let endpoint = crate::http::routes(&app, &health);
     let drain = app.drain.clone();
@@ -70,8 +70,9 @@ impl Running {
     /// Waits until the drain has begun and ended (CONTRACT section 2: at most 25 s).
     pub async fn ended(self) -> std::io::Result<()> {
         let result = self.server.await.map_err(std::io::Error::other)?;
+        // Each ends by itself, in less time than the server may take.
         for worker in self.workers {
-            worker.abort();
+            worker.await.map_err(std::io::Error::other)?;
         }
         result
     }
@@ -86,14 +87,5 @@ async fn poll_config(app: App) {
         if let Err(error) = app.store.refresh_routing().await {
             tracing::warn!(%error, "the routing memory could not be refreshed");
         }
-    }
-}
-
-/// After a rotation of the key-encryption key: a failure leaves the older key in use, and says so.
-async fn rewrap_keys(app: App) {
-    match app.vault.rewrap(&app.store).await {
-        Ok(0) => {}
-        Ok(keys) => tracing::info!(keys, "wrapped data keys by the first encryption key"),
-        Err(error) => tracing::error!(%error, "data keys could not be wrapped anew"),
     }
 }

@@ -100,3 +100,6 @@ async fn end_after_reuse(
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 
 mod answer;
 mod body;
-mod connections;
 mod document;
 mod domains;
 mod key;
@@ -17,6 +16,7 @@ use poem_openapi::{OpenApiService, Tags};
 
 pub use document::openapi_document;
 
+use crate::app::App;
 use crate::http::limits::BodyLimit;
 use crate::http::request_id::RequestId;
 use strict::Strict;
@@ -25,18 +25,10 @@ use strict::Strict;
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// All operations, one part per resource.
-type Api = (
-    organizations::Organizations,
-    domains::Domains,
-    connections::Connections,
-);
+type Api = (organizations::Organizations, domains::Domains);
 
 fn api() -> Api {
-    (
-        organizations::Organizations,
-        domains::Domains,
-        connections::Connections,
-    )
+    (organizations::Organizations, domains::Domains)
 }
 
 #[derive(Tags)]
@@ -45,12 +37,10 @@ enum Tag {
     Organizations,
     /// Email domains of an organization. Only a verified one routes sign-ins.
     Domains,
-    /// SAML and OIDC identity providers of an organization.
-    Connections,
 }
 
 /// Everything below `/api`.
-pub fn routes() -> impl Endpoint + 'static {
+pub fn routes(app: &App) -> impl Endpoint + 'static {
     let service = OpenApiService::new(Strict(api()), "", "");
     Route::new()
         .nest("/v1", service)

@@ -58,6 +58,3 @@ pub(super) fn mount(route: Route, app: &App) -> Route {
                 .with(Cors),
         )
 }
-
-#[cfg(test)]
-mod tests;

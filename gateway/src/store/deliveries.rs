@@ -1,34 +1,22 @@
-//! Delivery streams (one cursor per endpoint and organization) and the deliveries that they made.
+//! Deliveries: one event for one endpoint, with its last attempt, and the log of all attempts.
 //!
-//! A stream is worked on under a lease with a fence: whoever lost the lease changes nothing any more (it may
-//! have caused a duplicate, never a skip). All queries here span organizations: the worker serves them all,
-//! and sends each event only to endpoints that may receive it.
+//! A row is written with the first attempt's outcome. Most are then done with; a failure of a parallel
+//! endpoint, and what somebody retries by hand, is due by itself (`ready_at`) under a lease of its own.
+
+use std::collections::HashMap;
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Set, Statement,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Set, Statement, Value,
 };
 
+use super::delivery_streams::{LEASE_MS, exclusion};
 use super::entity::{deliveries, delivery_attempts, events};
 use super::feed::FeedEvent;
-use super::{OrgScope, Reads, Store, StoreError, Tx};
+use super::page::newest_first;
+use super::{Reads, Store, StoreError, Tx};
 use crate::ids::{DeliveryId, EventId, OrganizationId, WebhookEndpointId};
-use crate::model::{DeliveryOutcome, DeliveryStatus, Timestamp};
-
-/// How long a claimed stream belongs to its worker (EVENTS section 3.2).
-const LEASE_MS: i64 = 60_000;
-
-/// A claimed stream.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct Claim {
-    pub endpoint_id: WebhookEndpointId,
-    pub organization_id: OrganizationId,
-    pub next_seq: i64,
-    /// Attempts at `next_seq` so far.
-    pub attempts: i64,
-    pub fence: i64,
-}
+use crate::model::{Delivery, DeliveryOutcome, DeliveryStatus, Slice, Timestamp, Window};
 
 /// One event for one endpoint, as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,171 +47,48 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
-/// Leases up to `limit` due streams, the longest waiting first. Committed before any network call.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "claims due streams of any organization"
-)]
-pub async fn claim_streams(store: &Store, limit: u64) -> Result<Vec<Claim>, StoreError> {
-    let now = store.clock().now().timestamp_millis();
-    let due = Statement::from_sql_and_values(
-        store.read().db().get_database_backend(),
-        "SELECT 1 AS due FROM delivery_streams WHERE ready_at <= $1 LIMIT 1",
-        [now.into()],
-    );
-    if store.read().db().query_one_raw(due).await?.is_none() {
-        return Ok(Vec::new());
-    }
-    let tx = store.begin().await?;
-    let lease = store.lease_clock();
-    let sql = format!(
-        "UPDATE delivery_streams SET lease_until = {lease} + {LEASE_MS}, fence = fence + 1 \
-         WHERE (endpoint_id, organization_id) IN ( \
-           SELECT endpoint_id, organization_id FROM delivery_streams \
-           WHERE ready_at <= $1 AND (lease_until IS NULL OR lease_until < {lease}) \
-           ORDER BY ready_at LIMIT $2 {skip}) \
-         RETURNING endpoint_id, organization_id, next_seq, attempts, fence",
-        skip = store.skip_locked(),
-    );
-    let values = [now.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
-    let statement = Statement::from_sql_and_values(tx.db().get_database_backend(), sql, values);
-    let rows = tx.db().query_all_raw(statement).await?;
-    let claims = rows
-        .iter()
-        .map(|row| Claim::from_query_result(row, ""))
-        .collect::<Result<_, _>>()?;
-    tx.commit().await?;
-    Ok(claims)
-}
-
-/// The next events of a claimed stream, numbered ones only.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the claim names the organization"
-)]
-pub async fn next_events(
-    db: &impl Reads,
-    claim: &Claim,
-    limit: u64,
-) -> Result<Vec<FeedEvent>, StoreError> {
-    let rows = events::Entity::find()
-        .filter(events::Column::OrganizationId.eq(claim.organization_id))
-        .filter(events::Column::Seq.gte(claim.next_seq))
-        .filter(events::Column::Pos.is_not_null())
-        .order_by_asc(events::Column::Seq)
-        .limit(limit)
-        .all(db.db())
-        .await?;
-    Ok(rows.into_iter().map(FeedEvent::from).collect())
-}
-
-/// Where a stream stands after some work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StreamProgress {
-    pub next_seq: i64,
+/// One attempt, and where it leaves its delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// The delivery's id if this is its first attempt.
+    pub new_id: DeliveryId,
+    pub endpoint_id: WebhookEndpointId,
+    pub organization_id: OrganizationId,
+    pub event_id: EventId,
+    pub status: DeliveryStatus,
+    /// When the delivery is due by itself.
+    pub ready_at: Option<Timestamp>,
+    /// In this round, this one included.
     pub attempts: i64,
-    /// `Some`: give the lease back until then. `None`: keep it, renewed.
-    pub release_until: Option<Timestamp>,
+    pub attempt: Attempt,
+    pub at: Timestamp,
 }
 
-/// Moves a stream's cursor. False when the lease was lost to another worker.
-#[expect(clippy::disallowed_methods, reason = "the claim names the stream")]
-pub async fn advance(
-    tx: &Tx,
-    store: &Store,
-    claim: &Claim,
-    progress: StreamProgress,
-) -> Result<bool, StoreError> {
-    let lease = store.lease_clock();
-    let set = match progress.release_until {
-        Some(at) => format!("ready_at = {}, lease_until = NULL", at.0.timestamp_millis()),
-        None => format!("lease_until = {lease} + {LEASE_MS}"),
-    };
-    let statement = Statement::from_sql_and_values(
-        tx.db().get_database_backend(),
-        format!(
-            "UPDATE delivery_streams SET next_seq = $1, attempts = $2, {set} \
-             WHERE endpoint_id = $3 AND organization_id = $4 AND fence = $5"
-        ),
-        [
-            progress.next_seq.into(),
-            progress.attempts.into(),
-            claim.endpoint_id.into(),
-            claim.organization_id.into(),
-            claim.fence.into(),
-        ],
-    );
-    Ok(tx.db().execute_raw(statement).await?.rows_affected() == 1)
-}
-
-/// Puts a stream to sleep unless an event came in the meantime. The row lock comes first: a sequencer that
-/// is about to wake the stream either committed before, and its events are seen here, or waits and then
-/// finds the stream asleep. False when there is more to do, or the lease was lost.
-#[expect(clippy::disallowed_methods, reason = "the claim names the stream")]
-pub async fn sleep(store: &Store, claim: &Claim, next_seq: i64) -> Result<bool, StoreError> {
-    let tx = store.begin().await?;
-    let statement = Statement::from_sql_and_values(
-        tx.db().get_database_backend(),
-        "UPDATE delivery_streams SET next_seq = $1, attempts = 0, ready_at = NULL, \
-         lease_until = NULL WHERE endpoint_id = $2 AND organization_id = $3 AND fence = $4",
-        [
-            next_seq.into(),
-            claim.endpoint_id.into(),
-            claim.organization_id.into(),
-            claim.fence.into(),
-        ],
-    );
-    let mine = tx.db().execute_raw(statement).await?.rows_affected() == 1;
-    let more = next_events(
-        &tx,
-        &Claim {
-            next_seq,
-            ..claim.clone()
-        },
-        1,
-    )
-    .await?;
-    if !mine {
-        return Ok(true);
-    }
-    if !more.is_empty() {
-        return Ok(false);
-    }
-    tx.commit().await?;
-    Ok(true)
-}
-
-/// Writes the outcome of one attempt: the delivery's row, made at the first attempt, and the log.
-pub async fn record_attempt(
-    tx: &Tx,
-    id: DeliveryId,
-    claim: &Claim,
-    event: EventId,
-    status: DeliveryStatus,
-    ready_at: Option<Timestamp>,
-    attempts: i64,
-    attempt: &Attempt,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+/// Writes attempts in two statements: the deliveries, made at the first attempt, and the log. At most one
+/// record for an endpoint and event.
+pub async fn record(tx: &Tx, records: &[AttemptRecord]) -> Result<(), StoreError> {
     use deliveries::Column;
-    let row = deliveries::ActiveModel {
-        id: Set(id),
-        endpoint_id: Set(claim.endpoint_id),
-        organization_id: Set(claim.organization_id),
-        event_id: Set(event),
-        status: Set(status),
-        attempts: Set(attempts),
-        ready_at: Set(ready_at),
+    if records.is_empty() {
+        return Ok(());
+    }
+    let rows = records.iter().map(|record| deliveries::ActiveModel {
+        id: Set(record.new_id),
+        endpoint_id: Set(record.endpoint_id),
+        organization_id: Set(record.organization_id),
+        event_id: Set(record.event_id),
+        status: Set(record.status),
+        attempts: Set(record.attempts),
+        ready_at: Set(record.ready_at),
         lease_until: Set(None),
         fence: Set(0),
-        response_code: Set(attempt.response_code),
-        latency_ms: Set(Some(attempt.latency_ms)),
-        body_excerpt: Set(attempt.body_excerpt.clone()),
-        error: Set(attempt.error.clone()),
-        created_at: Set(now),
-        updated_at: Set(now),
-    };
-    let stored = deliveries::Entity::insert(row)
+        response_code: Set(record.attempt.response_code),
+        latency_ms: Set(Some(record.attempt.latency_ms)),
+        body_excerpt: Set(record.attempt.body_excerpt.clone()),
+        error: Set(record.attempt.error.clone()),
+        created_at: Set(record.at),
+        updated_at: Set(record.at),
+    });
+    let stored = deliveries::Entity::insert_many(rows)
         .on_conflict(
             OnConflict::columns([Column::EndpointId, Column::EventId])
                 .update_columns([
@@ -241,83 +106,160 @@ pub async fn record_attempt(
         )
         .exec_with_returning(tx.db())
         .await?;
-    let log = delivery_attempts::ActiveModel {
-        delivery_id: Set(stored.id),
-        attempt: Set(now.0.timestamp_micros()),
-        attempted_at: Set(now),
-        outcome: Set(attempt.outcome),
-        response_code: Set(attempt.response_code),
-        latency_ms: Set(attempt.latency_ms),
-        body_excerpt: Set(attempt.body_excerpt.clone()),
-        error: Set(attempt.error.clone()),
-    };
-    delivery_attempts::Entity::insert(log)
+    let ids: HashMap<(WebhookEndpointId, EventId), DeliveryId> = stored
+        .into_iter()
+        .map(|row| ((row.endpoint_id, row.event_id), row.id))
+        .collect();
+    let log = records.iter().filter_map(|record| {
+        let id = ids.get(&(record.endpoint_id, record.event_id))?;
+        Some(delivery_attempts::ActiveModel {
+            delivery_id: Set(*id),
+            attempt: Set(record.at.0.timestamp_micros()),
+            attempted_at: Set(record.at),
+            outcome: Set(record.attempt.outcome),
+            response_code: Set(record.attempt.response_code),
+            latency_ms: Set(record.attempt.latency_ms),
+            body_excerpt: Set(record.attempt.body_excerpt.clone()),
+            error: Set(record.attempt.error.clone()),
+        })
+    });
+    delivery_attempts::Entity::insert_many(log)
         .on_conflict_do_nothing()
         .exec_without_returning(tx.db())
         .await?;
     Ok(())
 }
 
-/// Leases single deliveries that are due by themselves: retries of parallel endpoints and those asked for
-/// by hand.
+/// Leases up to `limit` deliveries that are due by themselves, with their events, none of the endpoints in
+/// `except`. One whose event is past its retention is parked.
 #[expect(
     clippy::disallowed_methods,
     reason = "claims due deliveries of any organization"
 )]
-pub async fn claim_deliveries(
+pub async fn claim(
     store: &Store,
     limit: u64,
+    except: &[WebhookEndpointId],
 ) -> Result<Vec<(StoredDelivery, FeedEvent)>, StoreError> {
-    let now = store.clock().now().timestamp_millis();
+    let now = Timestamp(store.clock().now());
+    let lease = store.lease_clock();
+    let mut values: Vec<Value> = vec![now.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+    let except = exclusion("endpoint_id", except, &mut values);
+    let due = format!(
+        "SELECT id AS due_id FROM deliveries \
+         WHERE ready_at <= $1 AND (lease_until IS NULL OR lease_until < {lease}){except} \
+         ORDER BY ready_at LIMIT $2"
+    );
     let read = store.read();
     let backend = read.db().get_database_backend();
-    let due = Statement::from_sql_and_values(
-        backend,
-        "SELECT 1 AS due FROM deliveries WHERE ready_at <= $1 LIMIT 1",
-        [now.into()],
-    );
-    if read.db().query_one_raw(due).await?.is_none() {
+    let look = Statement::from_sql_and_values(backend, due.as_str(), values.clone());
+    if read.db().query_one_raw(look).await?.is_none() {
         return Ok(Vec::new());
     }
     let tx = store.begin().await?;
-    let lease = store.lease_clock();
     let sql = format!(
-        "UPDATE deliveries SET lease_until = {lease} + {LEASE_MS}, fence = fence + 1 \
-         WHERE id IN (SELECT id FROM deliveries \
-           WHERE ready_at <= $1 AND (lease_until IS NULL OR lease_until < {lease}) \
-           ORDER BY ready_at LIMIT $2 {skip}) RETURNING *",
+        "WITH due AS ({due} {skip}) \
+         UPDATE deliveries SET lease_until = {lease} + {LEASE_MS}, fence = fence + 1 \
+         FROM due WHERE id = due_id RETURNING *",
         skip = store.skip_locked(),
     );
-    let values = [now.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
     let rows = deliveries::Entity::find()
         .from_raw_sql(Statement::from_sql_and_values(backend, sql, values))
         .all(tx.db())
         .await?;
-    let ids = rows.iter().map(|row| row.event_id);
-    let found = events::Entity::find()
-        .filter(events::Column::Id.is_in(ids))
+    let mut found: HashMap<EventId, events::Model> = events::Entity::find()
+        .filter(events::Column::Id.is_in(rows.iter().map(|row| row.event_id)))
         .all(tx.db())
-        .await?;
-    tx.commit().await?;
-    let mut claimed = Vec::new();
+        .await?
+        .into_iter()
+        .map(|event| (event.id, event))
+        .collect();
+    let mut claimed = Vec::with_capacity(rows.len());
     for row in rows {
-        if let Some(event) = found.iter().find(|event| event.id == row.event_id) {
-            claimed.push((StoredDelivery::from(row), FeedEvent::from(event.clone())));
+        let delivery = StoredDelivery::from(row);
+        match found.get(&delivery.event_id) {
+            Some(event) => claimed.push((delivery, FeedEvent::from(event.clone()))),
+            None => {
+                let error = "the event is past its retention";
+                settle(
+                    &tx,
+                    &delivery,
+                    DeliveryStatus::Parked,
+                    None,
+                    Some(error),
+                    now,
+                )
+                .await?;
+            }
         }
     }
+    found.clear();
+    tx.commit().await?;
     Ok(claimed)
 }
 
-/// Whether this worker still holds a claimed delivery.
-#[expect(clippy::disallowed_methods, reason = "the claim names the delivery")]
-pub async fn still_claimed(tx: &Tx, delivery: &StoredDelivery) -> Result<bool, StoreError> {
-    let row = deliveries::Entity::find_by_id(delivery.id)
-        .one(tx.db())
-        .await?;
-    Ok(row.is_some_and(|row| row.fence == delivery.fence))
+/// Writes the outcome of an attempt at a claimed delivery. False when another worker has it by now: then
+/// nothing is recorded.
+pub async fn finish(
+    tx: &Tx,
+    delivery: &StoredDelivery,
+    record: AttemptRecord,
+) -> Result<bool, StoreError> {
+    // The row's lock, and the proof that the lease still holds.
+    let held = settle(
+        tx,
+        delivery,
+        record.status,
+        record.ready_at,
+        None,
+        record.at,
+    )
+    .await?;
+    if held {
+        self::record(tx, &[record]).await?;
+    }
+    Ok(held)
 }
 
-/// Deliveries of one endpoint, the newest first.
+/// Gives a claimed delivery back, due again at `ready_at`. Nothing was tried.
+pub async fn give_back(
+    tx: &Tx,
+    delivery: &StoredDelivery,
+    ready_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    settle(tx, delivery, delivery.status, ready_at, None, now).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the claim names the delivery")]
+async fn settle(
+    tx: &Tx,
+    delivery: &StoredDelivery,
+    status: DeliveryStatus,
+    ready_at: Option<Timestamp>,
+    error: Option<&str>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    use deliveries::Column;
+    let mut update = deliveries::Entity::update_many().set(deliveries::ActiveModel {
+        status: Set(status),
+        ready_at: Set(ready_at),
+        lease_until: Set(None),
+        updated_at: Set(now),
+        ..Default::default()
+    });
+    if let Some(error) = error {
+        update = update.col_expr(Column::Error, error.into());
+    }
+    let result = update
+        .filter(Column::Id.eq(delivery.id))
+        .filter(Column::Fence.eq(delivery.fence))
+        .exec(tx.db())
+        .await?;
+    Ok(result.rows_affected == 1)
+}
+
+/// Deliveries of one endpoint, newest first.
 #[expect(
     clippy::disallowed_methods,
     reason = "the caller was allowed to read this endpoint"
@@ -326,56 +268,53 @@ pub async fn list(
     db: &impl Reads,
     endpoint: WebhookEndpointId,
     status: Option<DeliveryStatus>,
-    before: Option<DeliveryId>,
-    limit: u64,
-) -> Result<Vec<StoredDelivery>, StoreError> {
-    let rows = deliveries::Entity::find()
-        .filter(deliveries::Column::EndpointId.eq(endpoint))
-        .filter(
-            Condition::all()
-                .add_option(status.map(|status| deliveries::Column::Status.eq(status)))
-                .add_option(before.map(|id| deliveries::Column::Id.lt(id))),
-        )
-        .order_by_desc(deliveries::Column::Id)
-        .limit(limit)
-        .all(db.db())
-        .await?;
-    Ok(rows.into_iter().map(StoredDelivery::from).collect())
+    window: Window<DeliveryId>,
+) -> Result<Slice<StoredDelivery, DeliveryId>, StoreError> {
+    use deliveries::Column;
+    let query = deliveries::Entity::find()
+        .filter(Column::EndpointId.eq(endpoint))
+        .filter(Condition::all().add_option(status.map(|status| Column::Status.eq(status))));
+    let slice = newest_first(db, query, Column::Id, window, |row| row.id).await?;
+    Ok(slice.map(StoredDelivery::from))
 }
 
-/// One delivery; with a scope only if it is the organization's.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an unbound API key names a delivery"
-)]
-pub async fn find(
-    db: &impl Reads,
-    scope: Option<&OrgScope>,
-    id: DeliveryId,
-) -> Result<Option<StoredDelivery>, StoreError> {
-    let query = match scope {
-        Some(scope) => scope.select::<deliveries::Entity>(),
-        None => deliveries::Entity::find(),
-    };
-    let row = query
-        .filter(deliveries::Column::Id.eq(id))
-        .one(db.db())
-        .await?;
+/// One delivery. Whether the caller may see it, its endpoint decides.
+#[expect(clippy::disallowed_methods, reason = "an API key names a delivery")]
+pub async fn find(db: &impl Reads, id: DeliveryId) -> Result<Option<StoredDelivery>, StoreError> {
+    let row = deliveries::Entity::find_by_id(id).one(db.db()).await?;
     Ok(row.map(StoredDelivery::from))
 }
 
-/// Makes a delivery due now, whatever its order.
+/// Makes a delivery due now. Where an ordered stream stands at its event, the stream is due, and nothing
+/// overtakes it; else the delivery by itself.
 #[expect(
     clippy::disallowed_methods,
     reason = "the caller was allowed to read this delivery"
 )]
-pub async fn retry(tx: &Tx, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
-    let statement = Statement::from_sql_and_values(
-        tx.db().get_database_backend(),
-        "UPDATE deliveries SET ready_at = $2, lease_until = NULL, status = 'retrying' WHERE id = $1",
-        [id.into(), now.into()],
+pub async fn retry(tx: &Tx, delivery: &StoredDelivery, now: Timestamp) -> Result<(), StoreError> {
+    let backend = tx.db().get_database_backend();
+    let stream = Statement::from_sql_and_values(
+        backend,
+        "UPDATE delivery_streams SET ready_at = $1 \
+         WHERE endpoint_id = $2 AND organization_id = $3 AND attempts > 0 AND next_seq = \
+           (SELECT seq FROM events WHERE id = $4)",
+        [
+            now.into(),
+            delivery.endpoint_id.into(),
+            delivery.organization_id.into(),
+            delivery.event_id.into(),
+        ],
     );
-    Ok(tx.db().execute_raw(statement).await?.rows_affected() == 1)
+    if tx.db().execute_raw(stream).await?.rows_affected() == 1 {
+        return Ok(());
+    }
+    let alone = Statement::from_sql_and_values(
+        backend,
+        "UPDATE deliveries SET ready_at = $1, status = 'retrying', updated_at = $1 WHERE id = $2",
+        [now.into(), delivery.id.into()],
+    );
+    tx.db().execute_raw(alone).await?;
+    Ok(())
 }
 
 impl From<deliveries::Model> for StoredDelivery {
@@ -395,6 +334,26 @@ impl From<deliveries::Model> for StoredDelivery {
             created_at: row.created_at,
             updated_at: row.updated_at,
             fence: row.fence,
+        }
+    }
+}
+
+impl From<StoredDelivery> for Delivery {
+    fn from(delivery: StoredDelivery) -> Self {
+        Self {
+            id: delivery.id,
+            webhook_endpoint_id: delivery.endpoint_id,
+            organization_id: delivery.organization_id,
+            event_id: delivery.event_id,
+            status: delivery.status,
+            attempts: delivery.attempts,
+            next_attempt_at: delivery.ready_at,
+            response_code: delivery.response_code,
+            latency_ms: delivery.latency_ms,
+            body_excerpt: delivery.body_excerpt,
+            error: delivery.error,
+            created_at: delivery.created_at,
+            updated_at: delivery.updated_at,
         }
     }
 }

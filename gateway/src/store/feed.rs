@@ -133,7 +133,7 @@ async fn sequence_batch(store: &Store) -> Result<u64, StoreError> {
     );
     tx.db().execute_raw(advance).await?;
     // One row per endpoint and organization, whatever the number of events. A stream that waits for a retry
-    // keeps its time; one of a disabled endpoint keeps its cursor and sleeps.
+    // keeps its time; one of a disabled endpoint keeps its cursor and sleeps. All lock them in this order.
     let wake = Statement::from_sql_and_values(
         backend,
         "INSERT INTO delivery_streams \
@@ -144,7 +144,7 @@ async fn sequence_batch(store: &Store) -> Result<u64, StoreError> {
          JOIN (SELECT organization_id, MIN(seq) AS seq FROM events WHERE pos > $2 \
                GROUP BY organization_id) AS fresh \
            ON endpoint.organization_id IS NULL OR endpoint.organization_id = fresh.organization_id \
-         WHERE true \
+         WHERE true ORDER BY endpoint.id, fresh.organization_id \
          ON CONFLICT (endpoint_id, organization_id) \
          DO UPDATE SET ready_at = excluded.ready_at WHERE delivery_streams.ready_at IS NULL",
         [store.clock().now().timestamp_millis().into(), base.into()],

@@ -2,15 +2,16 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Set, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Set, Statement,
+    Value,
 };
 
 use super::columns::JsonText;
 use super::entity::webhook_endpoints::{ActiveModel, Column, Entity, Model};
+use super::page::newest_first;
 use super::{OrgScope, Reads, StoreError, Tx};
 use crate::ids::{OrganizationId, WebhookEndpointId};
-use crate::model::{Ordering, Timestamp, WebhookEndpointState};
+use crate::model::{Ordering, Slice, Timestamp, WebhookEndpoint, WebhookEndpointState, Window};
 
 /// An endpoint with its sealed secrets (`webhook_endpoints`, `secret_sealed` or `previous_secret_sealed`, id).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,6 @@ pub struct StoredEndpoint {
     pub secret_sealed: String,
     /// Signs beside the secret until then.
     pub previous_secret: Option<(String, Timestamp)>,
-    /// The feed's position when the endpoint was made: earlier events are not sent to it by themselves.
-    pub start_pos: i64,
     pub failing_since: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -48,7 +47,6 @@ pub async fn insert(tx: &Tx, endpoint: &StoredEndpoint) -> Result<(), StoreError
         secret_sealed: Set(endpoint.secret_sealed.clone()),
         previous_secret_sealed: Set(endpoint.previous_secret.as_ref().map(|it| it.0.clone())),
         previous_secret_until: Set(endpoint.previous_secret.as_ref().map(|it| it.1)),
-        start_pos: Set(endpoint.start_pos),
         failing_since: Set(endpoint.failing_since),
         created_at: Set(endpoint.created_at),
         updated_at: Set(endpoint.updated_at),
@@ -73,7 +71,23 @@ pub async fn find(
     Ok(query.one(db.db()).await?.map(StoredEndpoint::from))
 }
 
-/// The newest first.
+/// Those of these endpoints that are there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the worker delivers for every organization"
+)]
+pub async fn load(
+    db: &impl Reads,
+    ids: &[WebhookEndpointId],
+) -> Result<Vec<StoredEndpoint>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().map(StoredEndpoint::from).collect())
+}
+
+/// Newest first; with a scope only those bound to that organization.
 #[expect(
     clippy::disallowed_methods,
     reason = "an endpoint may stand above organizations"
@@ -81,17 +95,11 @@ pub async fn find(
 pub async fn list(
     db: &impl Reads,
     scope: Option<&OrgScope>,
-    before: Option<WebhookEndpointId>,
-    limit: u64,
-) -> Result<Vec<StoredEndpoint>, StoreError> {
-    let rows = Entity::find()
-        .filter(bound_to(scope))
-        .filter(Condition::all().add_option(before.map(|id| Column::Id.lt(id))))
-        .order_by_desc(Column::Id)
-        .limit(limit)
-        .all(db.db())
-        .await?;
-    Ok(rows.into_iter().map(StoredEndpoint::from).collect())
+    window: Window<WebhookEndpointId>,
+) -> Result<Slice<StoredEndpoint, WebhookEndpointId>, StoreError> {
+    let query = Entity::find().filter(bound_to(scope));
+    let slice = newest_first(db, query, Column::Id, window, |row| row.id).await?;
+    Ok(slice.map(StoredEndpoint::from))
 }
 
 fn bound_to(scope: Option<&OrgScope>) -> Condition {
@@ -135,19 +143,35 @@ pub async fn remove(tx: &Tx, id: WebhookEndpointId) -> Result<bool, StoreError> 
     Ok(Entity::delete_by_id(id).exec(tx.db()).await?.rows_affected == 1)
 }
 
-/// Since when nothing but failures came; `None` after a success.
+/// Notes that these endpoints accepted something.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the worker reports on an endpoint it delivers to"
+    reason = "the worker reports on endpoints it delivers to"
 )]
-pub async fn note_outcome(
+pub async fn note_success(tx: &Tx, ids: &[WebhookEndpointId]) -> Result<(), StoreError> {
+    Entity::update_many()
+        .col_expr(Column::FailingSince, Expr::value(Option::<Timestamp>::None))
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .filter(Column::FailingSince.is_not_null())
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+/// Notes that these endpoints failed, if they did not fail before.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the worker reports on endpoints it delivers to"
+)]
+pub async fn note_failure(
     tx: &Tx,
-    id: WebhookEndpointId,
-    failing_since: Option<Timestamp>,
+    ids: &[WebhookEndpointId],
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     Entity::update_many()
-        .col_expr(Column::FailingSince, Expr::value(failing_since))
-        .filter(Column::Id.eq(id))
+        .col_expr(Column::FailingSince, Expr::value(now))
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .filter(Column::FailingSince.is_null())
         .exec(tx.db())
         .await?;
     Ok(())
@@ -172,20 +196,26 @@ pub async fn disable(
         .filter(Column::State.eq(WebhookEndpointState::Enabled))
         .exec(tx.db())
         .await?;
+    if result.rows_affected == 0 {
+        return Ok(false);
+    }
+    lock_streams(tx, id).await?;
     for table in ["delivery_streams", "deliveries"] {
         let sleep = Statement::from_sql_and_values(
             tx.db().get_database_backend(),
             format!(
-                "UPDATE {table} SET ready_at = NULL, lease_until = NULL, fence = fence + 1 WHERE endpoint_id = $1"
+                "UPDATE {table} SET ready_at = NULL, lease_until = NULL, fence = fence + 1 \
+                 WHERE endpoint_id = $1 AND ready_at IS NOT NULL"
             ),
             [id.into()],
         );
         tx.db().execute_raw(sleep).await?;
     }
-    Ok(result.rows_affected == 1)
+    Ok(true)
 }
 
-/// Turns an endpoint on again: every stream goes on at its cursor, nothing is skipped.
+/// Turns a disabled endpoint on again: every stream goes on at its cursor, nothing is skipped, and what was
+/// to be retried by itself is. False when it was on already.
 #[expect(
     clippy::disallowed_methods,
     reason = "an endpoint may stand above organizations"
@@ -197,26 +227,57 @@ pub async fn enable(tx: &Tx, id: WebhookEndpointId, now: Timestamp) -> Result<bo
         .col_expr(Column::FailingSince, Expr::value(Option::<Timestamp>::None))
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(WebhookEndpointState::Disabled))
         .exec(tx.db())
         .await?;
+    if result.rows_affected == 0 {
+        return Ok(false);
+    }
+    lock_streams(tx, id).await?;
     let backend = tx.db().get_database_backend();
     let wake = Statement::from_sql_and_values(
         backend,
-        "UPDATE delivery_streams SET ready_at = $2, attempts = 0 WHERE endpoint_id = $1",
+        "UPDATE delivery_streams SET ready_at = $2, attempts = 0, lease_until = NULL, \
+           fence = fence + 1 WHERE endpoint_id = $1",
         [id.into(), now.into()],
     );
     tx.db().execute_raw(wake).await?;
+    // What an ordered stream stands at comes with the stream.
     let retry = Statement::from_sql_and_values(
         backend,
         "UPDATE deliveries SET ready_at = $2 WHERE endpoint_id = $1 AND status = 'retrying' \
-         AND EXISTS (SELECT 1 FROM webhook_endpoints WHERE id = $1 AND ordering = 'parallel')",
+         AND NOT EXISTS (SELECT 1 FROM delivery_streams AS stream \
+           JOIN events AS event ON event.organization_id = stream.organization_id \
+             AND event.seq = stream.next_seq \
+           WHERE stream.endpoint_id = $1 AND event.id = deliveries.event_id)",
         [id.into(), now.into()],
     );
     tx.db().execute_raw(retry).await?;
-    Ok(result.rows_affected == 1)
+    Ok(true)
 }
 
-/// Sets the endpoint's cursors so that everything behind this position of the feed is sent again.
+/// In the order in which the sequencer and the worker lock them, so that none waits for another in a circle.
+/// SQLite has one writer at a time, who needs no lock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an endpoint may stand above organizations"
+)]
+async fn lock_streams(tx: &Tx, id: WebhookEndpointId) -> Result<(), StoreError> {
+    let backend = tx.db().get_database_backend();
+    if backend == DbBackend::Postgres {
+        let lock = Statement::from_sql_and_values(
+            backend,
+            "SELECT 1 FROM delivery_streams WHERE endpoint_id = $1 \
+             ORDER BY endpoint_id, organization_id FOR UPDATE",
+            [id.into()],
+        );
+        tx.db().execute_raw(lock).await?;
+    }
+    Ok(())
+}
+
+/// Sets the endpoint's cursors so that everything behind this position of the feed is sent again. While the
+/// endpoint is off, the streams sleep.
 #[expect(
     clippy::disallowed_methods,
     reason = "an endpoint may stand above organizations"
@@ -227,44 +288,34 @@ pub async fn replay(
     after_position: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    lock_streams(tx, endpoint.id).await?;
+    let ready_at = match endpoint.state {
+        WebhookEndpointState::Enabled => Some(now),
+        WebhookEndpointState::Disabled => None,
+    };
+    let mut values: Vec<Value> = vec![endpoint.id.into(), ready_at.into(), after_position.into()];
+    let only = match endpoint.organization_id {
+        Some(organization) => {
+            values.push(organization.into());
+            " AND organization_id = $4"
+        }
+        None => "",
+    };
     let statement = Statement::from_sql_and_values(
         tx.db().get_database_backend(),
-        "INSERT INTO delivery_streams \
-           (endpoint_id, organization_id, next_seq, ready_at, attempts, fence) \
-         SELECT $1, organization_id, MIN(seq), CAST($2 AS BIGINT), 0, 0 FROM events \
-         WHERE pos > $3 AND ($4 IS NULL OR organization_id = $4) \
-         GROUP BY organization_id \
-         ON CONFLICT (endpoint_id, organization_id) DO UPDATE SET \
-           next_seq = excluded.next_seq, ready_at = excluded.ready_at, attempts = 0, \
-           lease_until = NULL, fence = delivery_streams.fence + 1",
-        [
-            endpoint.id.into(),
-            now.into(),
-            after_position.into(),
-            endpoint.organization_id.map(|id| id.to_string()).into(),
-        ],
+        format!(
+            "INSERT INTO delivery_streams \
+               (endpoint_id, organization_id, next_seq, ready_at, attempts, fence) \
+             SELECT $1, organization_id, MIN(seq), CAST($2 AS BIGINT), 0, 0 FROM events \
+             WHERE pos > $3{only} GROUP BY organization_id ORDER BY organization_id \
+             ON CONFLICT (endpoint_id, organization_id) DO UPDATE SET \
+               next_seq = excluded.next_seq, ready_at = excluded.ready_at, attempts = 0, \
+               lease_until = NULL, fence = delivery_streams.fence + 1"
+        ),
+        values,
     );
     tx.db().execute_raw(statement).await?;
     Ok(())
-}
-
-/// The feed's last position before this instant.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "asks for a number of the feed, shows nothing"
-)]
-pub async fn position_at(db: &impl Reads, at: Timestamp) -> Result<i64, StoreError> {
-    let statement = Statement::from_sql_and_values(
-        db.db().get_database_backend(),
-        "SELECT COALESCE(MAX(pos), 0) AS pos FROM events WHERE occurred_at <= $1",
-        [at.into()],
-    );
-    let row = db
-        .db()
-        .query_one_raw(statement)
-        .await?
-        .ok_or(StoreError::Stale)?;
-    Ok(row.try_get("", "pos")?)
 }
 
 impl From<Model> for StoredEndpoint {
@@ -280,10 +331,28 @@ impl From<Model> for StoredEndpoint {
             disabled_reason: row.disabled_reason,
             secret_sealed: row.secret_sealed,
             previous_secret: row.previous_secret_sealed.zip(row.previous_secret_until),
-            start_pos: row.start_pos,
             failing_since: row.failing_since,
             created_at: row.created_at,
             updated_at: row.updated_at,
+        }
+    }
+}
+
+/// What may be shown.
+impl From<StoredEndpoint> for WebhookEndpoint {
+    fn from(endpoint: StoredEndpoint) -> Self {
+        Self {
+            id: endpoint.id,
+            organization_id: endpoint.organization_id,
+            url: endpoint.url,
+            event_types: endpoint.event_types,
+            ordering: endpoint.ordering,
+            description: endpoint.description,
+            state: endpoint.state,
+            disabled_reason: endpoint.disabled_reason,
+            failing_since: endpoint.failing_since,
+            created_at: endpoint.created_at,
+            updated_at: endpoint.updated_at,
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
@@ -34,8 +31,6 @@ pub(super) struct Received {
 pub(super) struct Receiver {
     secret: String,
     received: Mutex<VecDeque<Received>>,
-    /// How many deliveries ever came: changes whenever the page would.
-    count: AtomicU64,
 }
 
 impl Receiver {
@@ -43,7 +38,6 @@ impl Receiver {
         Self {
             secret,
             received: Mutex::default(),
-            count: AtomicU64::new(0),
         }
     }
 
@@ -78,16 +72,11 @@ impl Receiver {
             body: serde_json::to_string_pretty(&event).unwrap_or_default(),
         });
         received.truncate(KEPT);
-        self.count.fetch_add(1, Ordering::Relaxed);
         if verified {
             StatusCode::NO_CONTENT
         } else {
             StatusCode::UNAUTHORIZED
         }
-    }
-
-    pub(super) fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
     }
 
     /// The latest first.

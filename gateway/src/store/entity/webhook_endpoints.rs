@@ -19,7 +19,6 @@ pub struct Model {
     pub secret_sealed: String,
     pub previous_secret_sealed: Option<String>,
     pub previous_secret_until: Option<Timestamp>,
-    pub start_pos: i64,
     pub failing_since: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
