@@ -1,4 +1,5 @@
-// What script adds to the hosted pages: copying, submitting the SAML POST page, switching the theme at once.
+// What script adds to the pages: copying, submitting the SAML POST page, switching the theme at once, following
+// what arrives.
 // Every page works without it. It builds no HTML from strings (Trusted Types are required and none is defined).
 "use strict";
 
@@ -42,11 +43,21 @@ function showTheme() {
   }
 }
 
+/** `data-follow="/path" data-seen="7"`: reloads once the path answers something else, unless somebody reads. */
+function follow({ dataset }) {
+  setInterval(async () => {
+    if (document.hidden || document.querySelector("details[open]")) return;
+    const answer = await fetch(dataset.follow).catch(() => null);
+    if (answer?.ok && (await answer.text()) !== dataset.seen) location.reload();
+  }, 2000);
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
 });
 for (const form of document.querySelectorAll("form.theme")) form.addEventListener("submit", switchTheme);
+for (const element of document.querySelectorAll("[data-follow]")) follow(element);
 showTheme();
 
 // A page with this attribute is a mere stop on the way (SAML Bindings 3.5.4).

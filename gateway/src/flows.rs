@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod authorize;
+pub mod connections;
 pub mod discovery;
 pub mod domains;
 pub mod login;

@@ -37,7 +37,10 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         )
         .at("/login", get(login::page).post(login::submit))
         .at("/login/choose", post(login::choose))
-        .at("/login/continue/:handle", get(login::continue_login))
+        .at(
+            "/login/continue/:handle",
+            get(login::continue_login).post(login::decide),
+        )
         .at("/saml/:connection/metadata", get(saml::metadata))
         .at(
             "/saml/:connection/acs",
@@ -55,7 +58,7 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         .at("/health/live", get(live).data(health.clone()))
         .at("/health/ready", get(ready).data(health.clone()))
         .at("/metrics", get(metrics_text))
-        .nest("/api", management::routes(app))
+        .nest("/api", management::routes())
         .nest(
             "/",
             browser.with(pages).catch_all_error(error_page::unhandled),

@@ -4,6 +4,7 @@
 mod api_key;
 mod application;
 mod connection;
+mod connection_view;
 mod directory;
 mod domain;
 mod event;
@@ -21,6 +22,9 @@ mod webhook;
 pub use api_key::{ApiKey, ApiScope};
 pub use application::{Application, ApplicationType};
 pub use connection::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy};
+pub use connection_view::{
+    AttributeMapping, ConnectionView, IdpInitiated, SsoBinding, TokenEndpointAuthMethod,
+};
 pub use directory::{Directory, DirectoryState, DirectoryToken};
 pub use domain::{Domain, DomainState, TxtRecord};
 pub use event::{Actor, ActorKind, Cause, EventType, IdentityEvent, Member};

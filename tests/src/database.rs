@@ -42,7 +42,7 @@ impl Database {
         &self.url
     }
 
-    fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         Self {
             url: format!("sqlite://{}", directory.path().join("tenon.db").display()),

@@ -2,8 +2,8 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader},
-    process::{Child, Command, ExitStatus, Stdio},
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::OnceLock,
 };
 
@@ -19,6 +19,7 @@ pub const API_KEY: &str = "throw-away-bootstrap-key-of-the-tests";
 pub(crate) const ENCRYPTION_KEYS: &str = "test:dGhyb3ctYXdheSBrZXkgZm9yIHRoZSB0ZXN0IHJ1bnM=";
 /// One running gateway. It is killed when dropped; if the test is failing then, its log is printed.
 pub struct Tenon {
+    arguments: &'static [&'static str],
     process: Option<Child>,
     port: u16,
     settings: Vec<(String, String)>,
@@ -33,18 +34,45 @@ impl Tenon {
 
     /// With settings beside, or instead of, those of every test.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let mut tenon = Self {
+        let mut tenon = Self::new(&["serve"], Database::fresh().await, settings);
+        tenon.run().await;
+        tenon
+    }
+
+    /// `tenon dev`, and the URL of its sandbox.
+    pub async fn dev() -> (Self, String) {
+        let mut tenon = Self::new(
+            &["dev", "--sandbox", "127.0.0.1:0"],
+            Database::sqlite(),
+            &[],
+        );
+        let mut output = tenon.run().await;
+        let url = spawn_blocking(move || {
+            output
+                .by_ref()
+                .map_while(Result::ok)
+                .find_map(|line| Some(line.strip_prefix("Sandbox ")?.trim().to_owned()))
+        });
+        let url = timeout(PATIENCE, url).await.expect("it is set up in time");
+        (tenon, url.expect("no panic").expect("it names its sandbox"))
+    }
+
+    fn new(
+        arguments: &'static [&'static str],
+        database: Database,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        Self {
+            arguments,
             process: None,
             port: 0,
             settings: settings
                 .iter()
                 .map(|(key, value)| (String::from(*key), String::from(*value)))
                 .collect(),
-            database: Database::fresh().await,
+            database,
             directory: tempfile::tempdir().expect("a temporary directory"),
-        };
-        tenon.run().await;
-        tenon
+        }
     }
 
     /// What browsers, IdPs and directories use, and the issuer of its tokens.
@@ -97,7 +125,8 @@ impl Tenon {
         self.run().await;
     }
 
-    async fn run(&mut self) {
+    /// Answers with the output after the ready line.
+    async fn run(&mut self) -> Lines<BufReader<ChildStdout>> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -109,7 +138,7 @@ impl Tenon {
             command.env_remove(key);
         }
         let mut process = command
-            .arg("serve")
+            .args(self.arguments)
             .current_dir(self.directory.path())
             .env("TENON_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("TENON_DATABASE_URL", self.database.url())
@@ -127,11 +156,15 @@ impl Tenon {
         let output = process.stdout.take().expect("its output is piped");
         self.process = Some(process);
 
-        let first_line = spawn_blocking(move || BufReader::new(output).lines().next());
-        let line = timeout(PATIENCE, first_line)
+        let ready = spawn_blocking(move || {
+            let mut lines = BufReader::new(output).lines();
+            (lines.next(), lines)
+        });
+        let (line, lines) = timeout(PATIENCE, ready)
             .await
             .unwrap_or_else(|_| panic!("not ready in {PATIENCE:?}"))
-            .expect("no panic")
+            .expect("no panic");
+        let line = line
             .unwrap_or_else(|| panic!("it ended before it was ready"))
             .expect("its output is text");
         self.port = line
@@ -139,6 +172,7 @@ impl Tenon {
             .and_then(|address| address.rsplit_once(':'))
             .and_then(|(_, port)| port.parse().ok())
             .unwrap_or_else(|| panic!("the ready line is {line:?}"));
+        lines
     }
 }
 

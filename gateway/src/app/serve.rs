@@ -47,6 +47,7 @@ pub async fn start(
     });
     let workers = vec![
         tokio::spawn(poll_config(app.clone())),
+        tokio::spawn(rewrap_keys(app.clone())),
         tokio::spawn(crate::webhooks::run(app.clone())),
     ];
     let endpoint = crate::http::routes(&app, &health);
@@ -87,5 +88,14 @@ async fn poll_config(app: App) {
         if let Err(error) = app.store.refresh_routing().await {
             tracing::warn!(%error, "the routing memory could not be refreshed");
         }
+    }
+}
+
+/// After a rotation of the key-encryption key: a failure leaves the older key in use, and says so.
+async fn rewrap_keys(app: App) {
+    match app.vault.rewrap(&app.store).await {
+        Ok(0) => {}
+        Ok(keys) => tracing::info!(keys, "wrapped data keys by the first encryption key"),
+        Err(error) => tracing::error!(%error, "data keys could not be wrapped anew"),
     }
 }

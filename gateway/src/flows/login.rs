@@ -9,11 +9,13 @@ mod begin;
 mod complete;
 mod finish;
 mod open;
+mod unsolicited;
 
 pub use begin::{Begun, begin};
 pub use complete::{Answer, Refusal, complete};
-pub use finish::{Finished, finish};
+pub use finish::{Decision, Finished, finish};
 pub use open::{ConnectionCache, OpenConnection, open, sp_endpoints};
+pub use unsolicited::restart;
 
 use chrono::TimeDelta;
 

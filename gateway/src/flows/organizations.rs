@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::domains;
+use super::{domains, roles};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::OrganizationId;
@@ -89,6 +89,9 @@ pub async fn update(
     };
     organizations::update(tx, scope, &after).await?;
     tx.record(scope, event, cause);
+    if after.role_policy != before.role_policy {
+        roles::recompute_organization(tx, scope, cause).await?;
+    }
     Ok(after)
 }
 

@@ -100,6 +100,3 @@ async fn end_after_reuse(
     );
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,12 +13,12 @@ use serde::Deserialize;
 use super::client_ip::ClientIp;
 use super::limits::{Limit, Limited};
 use super::oauth::authorize::{ask, follow, read, see_other};
-use super::pages::{self, ErrorPage, SignInMessage};
+use super::pages::{self, ContinueAsPage, ErrorPage, SignInMessage};
 use super::{browser, error_page, too_many};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::discovery::{self, Route};
-use crate::flows::login::{self, Browser, Finished};
+use crate::flows::login::{self, Browser, Decision, Finished};
 
 /// A hit and a miss take the same time, at least this (SECURITY-MODEL G11, PORTAL H4).
 const DISCOVERY_TIME: Duration = Duration::from_millis(150);
@@ -172,17 +172,63 @@ pub(crate) async fn continue_login(
     request: &Request,
     Path(handle): Path<String>,
 ) -> Response {
-    let browser = browser::of(&app, request);
-    match finished(&app, &handle, &browser).await {
-        Ok(response) => response,
-        Err(error) => error_page::internal(&error, &browser.request_id),
-    }
+    let mut browser = browser::of(&app, request);
+    let answer = finished(&app, &handle, &mut browser, None).await;
+    let answer = answer.unwrap_or_else(|error| error_page::internal(&error, &browser.request_id));
+    with_cookie(&app, &browser, answer)
 }
 
-async fn finished(app: &App, handle: &str, browser: &Browser) -> Result<Response, Error> {
-    match login::finish(app, handle, browser).await? {
+#[derive(Deserialize)]
+struct DecisionForm {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    decision: String,
+}
+
+/// The person's word on the page that names the account (PORTAL H5).
+#[handler]
+pub(crate) async fn decide(
+    app: Data<&App>,
+    request: &Request,
+    Path(handle): Path<String>,
+    Form(form): Form<DecisionForm>,
+) -> Response {
+    let mut browser = browser::of(&app, request);
+    if !browser::csrf_holds(&app, &browser, &form.csrf) {
+        return start_again();
+    }
+    let decision = if form.decision == "continue" {
+        Decision::Continue
+    } else {
+        Decision::Deny
+    };
+    finished(&app, &handle, &mut browser, Some(decision))
+        .await
+        .unwrap_or_else(|error| error_page::internal(&error, &browser.request_id))
+}
+
+async fn finished(
+    app: &App,
+    handle: &str,
+    browser: &mut Browser,
+    decision: Option<Decision>,
+) -> Result<Response, Error> {
+    match login::finish(app, handle, browser, decision).await? {
         Finished::Redirect { url } => Ok(see_other(&url)),
         Finished::Refused(refusal) => error_page::refusal(app, &refusal, None).await,
+        Finished::Confirm(confirmation) => {
+            browser::bind(app, browser);
+            Ok(pages::continue_as(&ContinueAsPage {
+                app: &confirmation.application,
+                account: &confirmation.account,
+                idp_host: &confirmation.idp_host,
+                action: &format!("/login/continue/{handle}"),
+                csrf: &browser::csrf(app, browser),
+                redirect_uri: &confirmation.redirect_uri,
+            })
+            .into_response())
+        }
         Finished::Unknown => Ok(error_page::expired(app.clock.now())),
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod connections;
 mod document;
 mod domains;
 mod key;
@@ -16,7 +17,6 @@ use poem_openapi::{OpenApiService, Tags};
 
 pub use document::openapi_document;
 
-use crate::app::App;
 use crate::http::limits::BodyLimit;
 use crate::http::request_id::RequestId;
 use strict::Strict;
@@ -25,10 +25,18 @@ use strict::Strict;
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// All operations, one part per resource.
-type Api = (organizations::Organizations, domains::Domains);
+type Api = (
+    organizations::Organizations,
+    domains::Domains,
+    connections::Connections,
+);
 
 fn api() -> Api {
-    (organizations::Organizations, domains::Domains)
+    (
+        organizations::Organizations,
+        domains::Domains,
+        connections::Connections,
+    )
 }
 
 #[derive(Tags)]
@@ -37,10 +45,12 @@ enum Tag {
     Organizations,
     /// Email domains of an organization. Only a verified one routes sign-ins.
     Domains,
+    /// SAML and OIDC identity providers of an organization.
+    Connections,
 }
 
 /// Everything below `/api`.
-pub fn routes(app: &App) -> impl Endpoint + 'static {
+pub fn routes() -> impl Endpoint + 'static {
     let service = OpenApiService::new(Strict(api()), "", "");
     Route::new()
         .nest("/v1", service)

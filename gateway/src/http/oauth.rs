@@ -58,3 +58,6 @@ pub(super) fn mount(route: Route, app: &App) -> Route {
                 .with(Cors),
         )
 }
+
+#[cfg(test)]
+mod tests;

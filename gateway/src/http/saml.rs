@@ -1,6 +1,6 @@
 //! What a customer's SAML IdP speaks to (CONTRACT section 5): metadata and the assertion consumer service.
 
-use connectors::{Callback, Connector, IdpInitiated, Settings};
+use connectors::{Callback, Connector};
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Body, IntoResponse, Request, Response, handler};
@@ -9,11 +9,8 @@ use super::oauth::authorize::see_other;
 use super::{browser, error_page, pages};
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::authorize::redirect_with;
 use crate::flows::login::{self, Answer, Browser, OpenConnection};
 use crate::ids::ConnectionId;
-use crate::model::ConnectionState;
-use crate::store::applications;
 
 /// Longest form at the ACS: 1 MiB of XML in base64, percent-encoded, and room for the other fields. What is
 /// longer gets `response_too_large` with its trace, up to here, and 413 beyond.
@@ -69,7 +66,7 @@ async fn consume(app: &App, id: &str, body: Body, browser: &Browser) -> Result<R
     let saml_response = url::form_urlencoded::parse(&form)
         .find(|(name, _)| name == "SAMLResponse")
         .map(|(_, value)| value.into_owned());
-    if let Some(url) = restart(app, &open, saml_response.as_deref()).await? {
+    if let Some(url) = login::restart(app, &open, saml_response.as_deref()).await? {
         return Ok(see_other(&url));
     }
     match login::complete(app, &open, Callback::SamlPost { saml_response }, browser).await? {
@@ -83,44 +80,4 @@ async fn find(app: &App, id: &str) -> Result<Option<std::sync::Arc<OpenConnectio
         Ok(id) => login::open(app, id).await,
         Err(_) => Ok(None),
     }
-}
-
-/// An unsolicited response, where the connection says `restart`: nothing in it is used, the application
-/// starts a fresh request (CONTRACT section 5). `None` when it is to be checked, and refused with its trace.
-async fn restart(
-    app: &App,
-    open: &OpenConnection,
-    saml_response: Option<&str>,
-) -> Result<Option<String>, Error> {
-    let Settings::Saml(settings) = &open.connection.settings else {
-        return Ok(None);
-    };
-    // Unreadable counts as unsolicited no more than it counts as an answer: it is refused with its code.
-    let unsolicited = saml_response.is_some_and(connectors::saml::is_unsolicited);
-    if settings.idp_initiated != IdpInitiated::Restart
-        || !unsolicited
-        || open.connection.state != ConnectionState::Active
-    {
-        return Ok(None);
-    }
-    let applications = applications::all(&app.store.read()).await?;
-    let application = match (
-        open.connection.default_application_id,
-        applications.as_slice(),
-    ) {
-        (Some(id), all) => all.iter().find(|stored| stored.application.id == id),
-        (None, [only]) => Some(only),
-        (None, _) => None,
-    };
-    let start = application.and_then(|stored| stored.application.initiate_login_uri.as_deref());
-    Ok(start.map(|url| {
-        redirect_with(
-            url,
-            &[
-                ("iss", app.public_url.as_str()),
-                ("organization_id", &open.scope.organization().to_string()),
-                ("connection_id", &open.connection.id.to_string()),
-            ],
-        )
-    }))
 }

@@ -32,6 +32,17 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+impl Session {
+    /// As it is seen from outside: one past its time has expired, although no write said so.
+    pub fn as_of(self, now: Timestamp) -> Self {
+        let state = match self.state {
+            SessionState::Active if self.expires_at <= now => SessionState::Expired,
+            state => state,
+        };
+        Self { state, ..self }
+    }
+}
+
 /// What the login said that the user's record does not keep: it goes into tokens and userinfo.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

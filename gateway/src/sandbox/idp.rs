@@ -172,14 +172,14 @@ impl PracticeIdp {
 mod connector_tests;
 
 #[cfg(test)]
-mod testing {
+pub(super) mod testing {
     use super::*;
     use crate::{
         clock::{SystemClock, SystemEntropy},
         sandbox::people,
     };
 
-    pub(super) fn practice_idp() -> PracticeIdp {
+    pub(in crate::sandbox) fn practice_idp() -> PracticeIdp {
         PracticeIdp::new(
             "http://127.0.0.1:8081/idp/",
             IdpKeys::generate().unwrap(),

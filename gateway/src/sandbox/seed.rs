@@ -292,3 +292,6 @@ fn differs(found: &Value, wanted: &Value) -> bool {
         .as_object()
         .is_some_and(|wanted| wanted.iter().any(|(name, value)| found[name] != *value))
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,11 @@ impl KeyRing {
         })
     }
 
+    /// The id of the key that wraps from now on.
+    pub fn primary_id(&self) -> &str {
+        &self.primary.id
+    }
+
     /// A new data key, and its wrapped form to store.
     pub fn generate_data_key(
         &self,

@@ -1,11 +1,13 @@
 //! Applications stand above organizations: OIDC clients of the whole deployment.
 
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
-use super::entity::applications::{Entity, Model};
-use super::{Reads, StoreError};
+use super::columns::JsonText;
+use super::entity::applications::{ActiveModel, Column, Entity, Model};
+use super::page::newest_first;
+use super::{Reads, StoreError, Tx};
 use crate::ids::ApplicationId;
-use crate::model::Application;
+use crate::model::{Application, Slice, Window};
 
 /// An application with what authenticates it.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,15 +33,103 @@ pub async fn find(
         .map(StoredApplication::from))
 }
 
+/// As [`find`], and no other transaction changes the application until this one ends.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "applications belong to the deployment"
+)]
+pub async fn lock(tx: &Tx, id: ApplicationId) -> Result<Option<StoredApplication>, StoreError> {
+    Ok(Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(tx.db())
+        .await?
+        .map(StoredApplication::from))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "applications belong to the deployment"
+)]
+pub async fn list(
+    db: &impl Reads,
+    window: Window<ApplicationId>,
+) -> Result<Slice<Application, ApplicationId>, StoreError> {
+    let query = Entity::find();
+    let slice = newest_first(db, query, Column::Id, window, |row| row.id).await?;
+    Ok(slice.map(|row| StoredApplication::from(row).application))
+}
+
+pub async fn insert(tx: &Tx, stored: &StoredApplication) -> Result<(), StoreError> {
+    let application = &stored.application;
+    let row = ActiveModel {
+        id: Set(application.id),
+        kind: Set(application.kind),
+        created_at: Set(application.created_at),
+        ..changeable(stored)
+    };
+    Entity::insert(row).exec_without_returning(tx.db()).await?;
+    Ok(())
+}
+
+/// Overwrites an application that is locked.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "applications belong to the deployment"
+)]
+pub async fn update(tx: &Tx, stored: &StoredApplication) -> Result<(), StoreError> {
+    let updated = Entity::update_many()
+        .set(changeable(stored))
+        .filter(Column::Id.eq(stored.application.id))
+        .exec(tx.db())
+        .await?;
+    match updated.rows_affected {
+        1 => Ok(()),
+        _ => Err(StoreError::Stale),
+    }
+}
+
+/// False when there is no such application.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "applications belong to the deployment"
+)]
+pub async fn remove(tx: &Tx, id: ApplicationId) -> Result<bool, StoreError> {
+    let removed = Entity::delete_many()
+        .filter(Column::Id.eq(id))
+        .exec(tx.db())
+        .await?;
+    Ok(removed.rows_affected == 1)
+}
+
+fn changeable(stored: &StoredApplication) -> ActiveModel {
+    let application = &stored.application;
+    let previous = stored.previous_secret.clone();
+    ActiveModel {
+        name: Set(application.name.clone()),
+        redirect_uris: Set(JsonText(application.redirect_uris.clone())),
+        post_logout_redirect_uris: Set(JsonText(application.post_logout_redirect_uris.clone())),
+        id_token_signing_alg: Set(application.id_token_signing_alg),
+        access_token_ttl: Set(application.access_token_ttl),
+        refresh_token_ttl: Set(application.refresh_token_ttl),
+        backchannel_logout_uri: Set(application.backchannel_logout_uri.clone()),
+        initiate_login_uri: Set(application.initiate_login_uri.clone()),
+        jwks: Set(application.jwks.clone().map(JsonText)),
+        secret_hash: Set(stored.secret_hash.clone()),
+        previous_secret_hash: Set(previous.as_ref().map(|(hash, _)| hash.clone())),
+        previous_secret_until: Set(previous.map(|(_, until)| until)),
+        updated_at: Set(application.updated_at),
+        ..Default::default()
+    }
+}
+
 /// The newest first; a deployment has a handful.
 #[expect(
     clippy::disallowed_methods,
     reason = "applications belong to the deployment"
 )]
 pub async fn all(db: &impl Reads) -> Result<Vec<StoredApplication>, StoreError> {
-    use sea_orm::QueryOrder;
     let rows = Entity::find()
-        .order_by_desc(super::entity::applications::Column::Id)
+        .order_by_desc(Column::Id)
         .all(db.db())
         .await?;
     Ok(rows.into_iter().map(StoredApplication::from).collect())

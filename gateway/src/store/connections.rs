@@ -1,12 +1,14 @@
 //! Connections: one SAML or OIDC identity provider of an organization.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
+use super::columns::JsonText;
 use super::entity::connection_keys;
-use super::entity::connections::{Column, Entity, Model};
+use super::entity::connections::{ActiveModel, Column, Entity, Model};
+use super::page::newest_first;
 use super::{OrgScope, Reads, StoreError, Tx};
 use crate::ids::ConnectionId;
-use crate::model::{Connection, Timestamp};
+use crate::model::{Connection, Slice, Timestamp, Window};
 
 /// One key pair of a connection, its private key still sealed
 /// (`connection_keys`, `private_key_sealed`, `id`).
@@ -29,6 +31,96 @@ pub async fn find(
         .one(db.db())
         .await?;
     Ok(row.map(Connection::from))
+}
+
+/// As [`find`], and no other transaction changes the connection until this one ends.
+pub async fn lock(
+    tx: &Tx,
+    scope: &OrgScope,
+    id: ConnectionId,
+) -> Result<Option<Connection>, StoreError> {
+    let row = scope
+        .select::<Entity>()
+        .filter(Column::Id.eq(id))
+        .lock_exclusive()
+        .one(tx.db())
+        .await?;
+    Ok(row.map(Connection::from))
+}
+
+pub async fn list(
+    db: &impl Reads,
+    scope: &OrgScope,
+    window: Window<ConnectionId>,
+) -> Result<Slice<Connection, ConnectionId>, StoreError> {
+    let query = scope.select::<Entity>();
+    let slice = newest_first(db, query, Column::Id, window, |row| row.id).await?;
+    Ok(slice.map(Connection::from))
+}
+
+/// All connections of the organization, oldest first.
+pub async fn all(db: &impl Reads, scope: &OrgScope) -> Result<Vec<Connection>, StoreError> {
+    let rows = scope
+        .select::<Entity>()
+        .order_by_asc(Column::Id)
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().map(Connection::from).collect())
+}
+
+pub async fn insert(tx: &Tx, scope: &OrgScope, connection: &Connection) -> Result<(), StoreError> {
+    let row = ActiveModel {
+        organization_id: Set(scope.organization()),
+        created_at: Set(connection.created_at),
+        id: Set(connection.id),
+        kind: Set(connection.kind),
+        ..changeable(connection)
+    };
+    Entity::insert(row).exec_without_returning(tx.db()).await?;
+    tx.touch_config(scope);
+    Ok(())
+}
+
+/// Overwrites a connection that is locked.
+pub async fn update(tx: &Tx, scope: &OrgScope, connection: &Connection) -> Result<(), StoreError> {
+    let updated = scope
+        .update::<Entity>()
+        .set(changeable(connection))
+        .filter(Column::Id.eq(connection.id))
+        .exec(tx.db())
+        .await?;
+    tx.touch_config(scope);
+    match updated.rows_affected {
+        1 => Ok(()),
+        _ => Err(StoreError::Stale),
+    }
+}
+
+/// Removes the connection with its keys and identities. False when there is no such connection.
+pub async fn remove(tx: &Tx, scope: &OrgScope, id: ConnectionId) -> Result<bool, StoreError> {
+    let removed = scope
+        .delete::<Entity>()
+        .filter(Column::Id.eq(id))
+        .exec(tx.db())
+        .await?;
+    tx.touch_config(scope);
+    Ok(removed.rows_affected == 1)
+}
+
+fn changeable(connection: &Connection) -> ActiveModel {
+    ActiveModel {
+        name: Set(connection.name.clone()),
+        provider: Set(connection.provider.clone()),
+        state: Set(connection.state),
+        settings: Set(JsonText(connection.settings.clone())),
+        metadata_url: Set(connection.metadata_url.clone()),
+        client_secret_sealed: Set(connection.client_secret_sealed.clone()),
+        email_domain_policy: Set(connection.email_domain_policy),
+        jit_provisioning: Set(connection.jit_provisioning),
+        default_application_id: Set(connection.default_application_id),
+        updated_at: Set(connection.updated_at),
+        ..Default::default()
+    }
 }
 
 /// The connection's key pairs, newest first: the first signs, all decrypt.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, Query};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
 
 use super::columns::JsonText;
 use super::entity::domains;
@@ -53,15 +53,25 @@ pub async fn insert(
     Ok(scope)
 }
 
+pub async fn find(db: &impl Reads, scope: &OrgScope) -> Result<Option<Organization>, StoreError> {
+    one(db, own_row(scope)).await
+}
+
+/// As [`find`], and no other transaction changes the organization's own row until this one ends.
+pub async fn lock(tx: &Tx, scope: &OrgScope) -> Result<Option<Organization>, StoreError> {
+    one(tx, own_row(scope).lock_exclusive()).await
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the organization's own row, by the scope's id"
 )]
-pub async fn find(db: &impl Reads, scope: &OrgScope) -> Result<Option<Organization>, StoreError> {
-    let Some(row) = Entity::find_by_id(scope.organization())
-        .one(db.db())
-        .await?
-    else {
+fn own_row(scope: &OrgScope) -> Select<Entity> {
+    Entity::find_by_id(scope.organization())
+}
+
+async fn one(db: &impl Reads, query: Select<Entity>) -> Result<Option<Organization>, StoreError> {
+    let Some(row) = query.one(db.db()).await? else {
         return Ok(None);
     };
     let mut domains = domains_of(db, &[row.id]).await?;

@@ -5,10 +5,11 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::columns::JsonText;
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
+use super::page::newest_first;
 use super::{OrgScope, Reads, StoreError, Tx, tokens};
-use crate::ids::{ApplicationId, SessionId, UserId};
+use crate::ids::{ApplicationId, ConnectionId, OrganizationId, SessionId, UserId};
 use crate::model::{
-    Cause, EventType, IdentityEvent, Session, SessionClaims, SessionState, Timestamp,
+    Cause, EventType, IdentityEvent, Session, SessionClaims, SessionState, Slice, Timestamp, Window,
 };
 
 /// A session with what its tokens say.
@@ -24,6 +25,14 @@ impl StoredSession {
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.session.state == SessionState::Active && self.session.expires_at > now
     }
+}
+
+/// Which sessions a list shows; what is `None` does not restrict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// A key that is bound to one organization sees no other.
+    pub organization_id: Option<OrganizationId>,
+    pub user_id: Option<UserId>,
 }
 
 /// Opens a session.
@@ -65,6 +74,28 @@ pub async fn find(
     Ok(row.map(StoredSession::from))
 }
 
+/// The sessions of one organization or of all, in the state they are in by now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the list of all sessions; a bound key gets its organization"
+)]
+pub async fn list(
+    db: &impl Reads,
+    filter: SessionFilter,
+    window: Window<SessionId>,
+    now: Timestamp,
+) -> Result<Slice<Session, SessionId>, StoreError> {
+    let mut query = Entity::find();
+    if let Some(organization) = filter.organization_id {
+        query = query.filter(Column::OrganizationId.eq(organization));
+    }
+    if let Some(user) = filter.user_id {
+        query = query.filter(Column::UserId.eq(user));
+    }
+    let rows = newest_first(db, query, Column::Id, window, |row: &Model| row.id).await?;
+    Ok(rows.map(|row| Session::from(row).as_of(now)))
+}
+
 /// As [`find`], and until this transaction ends no other one ends the session or issues tokens for it.
 ///
 /// Whoever deactivates a user ends the user's sessions in the same transaction, so this one lock decides
@@ -95,15 +126,8 @@ pub async fn end(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Option<Session>, StoreError> {
-    let ended = scope
-        .update::<Entity>()
-        .col_expr(Column::State, Expr::value(SessionState::Revoked))
-        .col_expr(Column::RevokedAt, Expr::value(now))
-        .filter(Column::Id.eq(id))
-        .filter(Column::State.eq(SessionState::Active))
-        .exec_with_returning(tx.db())
-        .await?;
-    Ok(bury(tx, scope, ended, source, cause).await?.pop())
+    let ended = end_where(tx, scope, Column::Id.eq(id), source, cause, now).await?;
+    Ok(ended.into_iter().next())
 }
 
 /// Ends the active sessions of a user with their codes and refresh tokens, in this transaction, and records
@@ -119,11 +143,36 @@ pub async fn end_sessions_of_user(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Vec<Session>, StoreError> {
+    end_where(tx, scope, Column::UserId.eq(user), source, cause, now).await
+}
+
+/// As [`end_sessions_of_user`], for all that logins by one connection opened. The caller has locked the
+/// connection's row.
+pub async fn end_sessions_of_connection(
+    tx: &Tx,
+    scope: &OrgScope,
+    connection: ConnectionId,
+    source: &str,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
+    let opened_by = Column::ConnectionId.eq(connection);
+    end_where(tx, scope, opened_by, source, cause, now).await
+}
+
+async fn end_where(
+    tx: &Tx,
+    scope: &OrgScope,
+    which: Expr,
+    source: &str,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
     let ended = scope
         .update::<Entity>()
         .col_expr(Column::State, Expr::value(SessionState::Revoked))
         .col_expr(Column::RevokedAt, Expr::value(now))
-        .filter(Column::UserId.eq(user))
+        .filter(which)
         .filter(Column::State.eq(SessionState::Active))
         .exec_with_returning(tx.db())
         .await?;

@@ -89,3 +89,39 @@ async fn concurrent_writers_share_commits_and_number_events_without_holes() {
     sequences.sort_unstable();
     assert_eq!(sequences, (1..=48).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_rotated_encryption_key_can_be_taken_out_after_the_rewrap() {
+    use crate::secrets::{EncryptionKey, KeyRing, Secret};
+    use crate::store::Vault;
+
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir).await;
+    let entropy: Arc<dyn crate::clock::Entropy> = Arc::new(SystemEntropy);
+    let key = |id: &str, byte| EncryptionKey {
+        id: id.to_owned(),
+        key: Secret::new([byte; 32]),
+    };
+    let open = |keys: &[EncryptionKey]| {
+        Vault::open(&store, KeyRing::new(keys).unwrap(), Arc::clone(&entropy))
+    };
+    let place = ("signing_keys", "private_key_sealed", "k");
+
+    let old = open(&[key("old", 1)]).await.unwrap();
+    let sealed = old.seal_global(place, b"secret").unwrap();
+    let hash = old.hash("token");
+    let both = open(&[key("new", 2), key("old", 1)]).await.unwrap();
+    assert_eq!(both.rewrap(&store).await.unwrap(), 2);
+    assert_eq!(both.rewrap(&store).await.unwrap(), 0);
+
+    let new = open(&[key("new", 2)]).await.unwrap();
+    assert_eq!(
+        new.unseal_global(place, &sealed)
+            .unwrap()
+            .expose()
+            .as_slice(),
+        b"secret"
+    );
+    assert_eq!(new.hash("token"), hash);
+    assert!(open(&[key("old", 1)]).await.is_err());
+}

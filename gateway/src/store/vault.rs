@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use sea_orm::{EntityTrait, Set};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::entity::{data_keys, deployment_secrets};
 use super::{OrgScope, Reads, Store, Tx};
@@ -14,6 +15,8 @@ use crate::secrets::{Aad, DataKey, KeyOwner, KeyRing, Secret, SecretsError, Toke
 
 /// How many organizations' data keys stay unwrapped in memory.
 const CACHED_DATA_KEYS: u64 = 10_000;
+/// Data keys wrapped anew in one transaction.
+const REWRAPPED_AT_ONCE: u64 = 200;
 const TOKEN_HASH_KEY: &str = "token_hash_key";
 const DEPLOYMENT_KEY: &str = "deployment_data_key";
 
@@ -67,6 +70,61 @@ impl Vault {
             deployment,
             organizations,
         })))
+    }
+
+    /// Wraps every key that an older key-encryption key wrapped by the first one, so that the older can be
+    /// taken out of the settings. The values sealed with these keys stay as they are. Returns how many changed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the wrapping of every organization's key changes"
+    )]
+    pub async fn rewrap(&self, store: &Store) -> Result<u64, Error> {
+        let mut rewrapped = 0;
+        for (name, owner) in [
+            (TOKEN_HASH_KEY, KeyOwner::TokenHash),
+            (DEPLOYMENT_KEY, KeyOwner::Deployment),
+        ] {
+            let tx = store.begin().await?;
+            let Some(old) = stored(&tx, name).await? else {
+                continue;
+            };
+            if let Some(new) = self.0.ring.rewrap(owner, &old, &*self.0.entropy)? {
+                deployment_secrets::Entity::update_many()
+                    .col_expr(deployment_secrets::Column::Sealed, Expr::value(new))
+                    .filter(deployment_secrets::Column::Name.eq(name))
+                    .filter(deployment_secrets::Column::Sealed.eq(old))
+                    .exec(tx.db())
+                    .await?;
+                tx.commit().await?;
+                rewrapped += 1;
+            }
+        }
+        let current = format!("v1.{}.", self.0.ring.primary_id());
+        loop {
+            let tx = store.begin().await?;
+            let rows = data_keys::Entity::find()
+                .filter(data_keys::Column::Wrapped.starts_with(&current).not())
+                .limit(REWRAPPED_AT_ONCE)
+                .all(tx.db())
+                .await?;
+            if rows.is_empty() {
+                return Ok(rewrapped);
+            }
+            for row in rows {
+                let id = row.organization_id.to_string();
+                let owner = KeyOwner::Organization(&id);
+                let Some(new) = self.0.ring.rewrap(owner, &row.wrapped, &*self.0.entropy)? else {
+                    return Ok(rewrapped);
+                };
+                OrgScope::from_evidence(row.organization_id)
+                    .update::<data_keys::Entity>()
+                    .col_expr(data_keys::Column::Wrapped, Expr::value(new))
+                    .exec(tx.db())
+                    .await?;
+                rewrapped += 1;
+            }
+            tx.commit().await?;
+        }
     }
 
     /// The keyed hash under which an issued token is stored and looked up.

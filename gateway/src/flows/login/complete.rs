@@ -7,7 +7,7 @@ use connectors::{
 };
 
 use super::begin::{Pending, new_login, protocol};
-use super::{Browser, LOGIN_LIFETIME, OpenConnection};
+use super::{Browser, LOGIN_LIFETIME, OpenConnection, unsolicited};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::discovery::domain_of_email;
@@ -67,19 +67,8 @@ pub async fn complete(
         }
         None => None,
     };
-    let pending = match stored {
-        Some(stored) => stored,
-        // Nothing of ours is answered: what is left is a trace of why it was refused.
-        None => {
-            let completion = check(app, open, callback, None, now).await;
-            let error = completion
-                .outcome
-                .err()
-                .unwrap_or(ConnectorError::IdpInitiatedForbidden);
-            let stored = unrequested(app, open, browser);
-            let refusal = record_failure(app, open, stored, completion.trace, error, browser);
-            return Ok(Answer::Refused(Box::new(refusal.await?)));
-        }
+    let Some(pending) = stored else {
+        return unsolicited::complete(app, open, callback, browser).await;
     };
 
     let trace = || Trace::new(protocol(open.connection.kind));
@@ -116,28 +105,38 @@ pub async fn complete(
         return Ok(Answer::Refused(Box::new(refusal.await?)));
     }
     trace.pass(CheckName::Email);
-    keep(
-        app,
-        open,
-        pending,
+    let kept = Kept {
+        login: pending,
+        fresh: false,
         identity,
         trace,
-        &completion.replay_ids,
-        browser,
-    )
-    .await
+    };
+    keep(app, open, kept, &completion.replay_ids, browser).await
+}
+
+/// A login whose answer was accepted.
+pub(super) struct Kept {
+    pub login: StoredLogin,
+    /// Not in the database yet: nobody asked for it.
+    pub fresh: bool,
+    pub identity: NormalizedIdentity,
+    pub trace: Trace,
 }
 
 /// One transaction: the ids are used up, the login is verified, the identity waits under a handle.
-async fn keep(
+pub(super) async fn keep(
     app: &App,
     open: &OpenConnection,
-    pending: StoredLogin,
-    identity: NormalizedIdentity,
-    trace: Trace,
+    kept: Kept,
     replay_ids: &[(String, chrono::DateTime<chrono::Utc>)],
     browser: &Browser,
 ) -> Result<Answer, Error> {
+    let Kept {
+        login: pending,
+        fresh,
+        identity,
+        trace,
+    } = kept;
     let now = Timestamp(app.clock.now());
     let scope = &open.scope;
     let handle = app.entropy.token();
@@ -162,6 +161,9 @@ async fn keep(
             .unwrap_or_default();
         Some(ConnectorError::AssertionReplayed { id })
     } else {
+        if fresh {
+            logins::insert(&tx, scope, &pending).await?;
+        }
         let progress = Progress {
             trace: &trace,
             email: identity.email.as_deref(),
@@ -235,7 +237,7 @@ async fn used_before(
 
 /// The protocol's own checks. SAML is CPU-bound, and a decryption takes most of a millisecond: off the
 /// async threads. OIDC talks to the IdP.
-async fn check(
+pub(super) async fn check(
     app: &App,
     open: &Arc<OpenConnection>,
     callback: Callback,
@@ -302,7 +304,7 @@ async fn expected(
 }
 
 /// SECURITY-MODEL G4: an organization signs in its own verified domains, unless its connection says `any`.
-fn allowed_email(
+pub(super) fn allowed_email(
     app: &App,
     open: &OpenConnection,
     identity: &NormalizedIdentity,
@@ -321,7 +323,7 @@ fn allowed_email(
 }
 
 /// A login that nobody of ours began.
-fn unrequested(app: &App, open: &OpenConnection, browser: &Browser) -> StoredLogin {
+pub(super) fn unrequested(app: &App, open: &OpenConnection, browser: &Browser) -> StoredLogin {
     let login = new_login(app, open, browser, None);
     StoredLogin {
         expires_at: Timestamp(login.created_at.0 + LOGIN_LIFETIME),

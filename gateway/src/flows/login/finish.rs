@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use connectors::{CheckName, ConnectorError, NormalizedIdentity, Trace};
+use connectors::{CheckName, ConnectorError, NormalizedIdentity, Settings, Trace};
 
 use super::begin::protocol;
 use super::complete::{Refusal, fail_in, record_failure};
@@ -31,12 +31,38 @@ pub enum Finished {
         url: String,
     },
     Refused(Box<Refusal>),
+    /// Nobody asked for this login: the person is shown the account first (PORTAL H5).
+    Confirm(Confirmation),
     /// The handle is not, or no longer, one of ours: nothing is known of the login.
     Unknown,
 }
 
+/// What the page that names the account shows.
+#[derive(Debug)]
+pub struct Confirmation {
+    pub application: String,
+    /// Email, or the subject where there is none.
+    pub account: String,
+    pub idp_host: String,
+    pub redirect_uri: String,
+}
+
+/// The person's word on that page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Continue,
+    Deny,
+}
+
 /// Ends the login that waits under `handle`. A handle works once, in the browser that began.
-pub async fn finish(app: &App, handle: &str, browser: &Browser) -> Result<Finished, Error> {
+/// A login that nobody asked for has no browser that began it: it needs a `decision`, made on a page that this
+/// browser was given.
+pub async fn finish(
+    app: &App,
+    handle: &str,
+    browser: &Browser,
+    decision: Option<Decision>,
+) -> Result<Finished, Error> {
     let found = logins::find_by_handle(&app.store.read(), &app.vault.hash(handle)).await?;
     let Some((_, stored)) = found else {
         return Ok(Finished::Unknown);
@@ -52,12 +78,21 @@ pub async fn finish(app: &App, handle: &str, browser: &Browser) -> Result<Finish
     if stored.state != LoginState::Verified || stored.expires_at.0 <= now {
         return Ok(Finished::Unknown);
     }
-    if !same_browser(app, &stored, browser) {
-        let error = ConnectorError::BrowserMismatch;
+    let solicited = stored.request_id.is_some() || stored.relay_state.is_some();
+    let refused = match decision {
+        _ if solicited && !same_browser(app, &stored, browser) => {
+            Some(ConnectorError::BrowserMismatch)
+        }
+        Some(Decision::Deny) if !solicited => Some(ConnectorError::IdpError {
+            error: "access_denied".to_owned(),
+            description: "the person said that the account is not theirs".to_owned(),
+        }),
+        _ => None,
+    };
+    if let Some(error) = refused {
         let refusal = record_failure(app, &open, stored, trace, error, browser).await?;
         return Ok(Finished::Refused(Box::new(refusal)));
     }
-    trace.pass(CheckName::Browser);
     let (Some(sealed), Some(request)) = (stored.sealed.clone(), stored.request.clone()) else {
         return Ok(Finished::Unknown);
     };
@@ -74,6 +109,15 @@ pub async fn finish(app: &App, handle: &str, browser: &Browser) -> Result<Finish
         return Ok(Finished::Unknown);
     };
 
+    if !solicited && decision.is_none() {
+        return Ok(Finished::Confirm(confirmation(
+            &open,
+            &identity,
+            client.application.name,
+            request,
+        )));
+    }
+    trace.pass(CheckName::Browser);
     let attempt = Attempt {
         open: &open,
         stored,
@@ -83,6 +127,30 @@ pub async fn finish(app: &App, handle: &str, browser: &Browser) -> Result<Finish
         browser,
     };
     attempt.sign_in(app, trace).await
+}
+
+fn confirmation(
+    open: &OpenConnection,
+    identity: &NormalizedIdentity,
+    application: String,
+    request: AuthorizeRequest,
+) -> Confirmation {
+    let idp = match &open.connection.settings {
+        Settings::Saml(saml) => &saml.sso_url,
+        Settings::Oidc(oidc) => &oidc.issuer,
+    };
+    let host = url::Url::parse(idp)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned));
+    Confirmation {
+        application,
+        account: identity
+            .email
+            .clone()
+            .unwrap_or_else(|| identity.idp_subject.clone()),
+        idp_host: host.unwrap_or_else(|| open.connection.name.clone()),
+        redirect_uri: request.redirect_uri,
+    }
 }
 
 fn same_browser(app: &App, stored: &StoredLogin, browser: &Browser) -> bool {

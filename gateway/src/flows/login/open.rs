@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use connectors::{Connector, Settings, SpEndpoints, SpKeyPair, SpKeys};
+use connectors::{Connector, Settings, SpEndpoints};
 
 use crate::app::App;
 use crate::config::PublicUrl;
 use crate::error::Error;
+use crate::flows::connections::open_keys;
 use crate::ids::ConnectionId;
 use crate::model::Connection;
 use crate::store::{OrgScope, Reads, connections, global};
@@ -87,23 +86,9 @@ async fn connector(
         let secret = app.vault.unseal(db, scope, place, sealed).await?;
         oidc.client_secret = Some(String::from_utf8_lossy(secret.expose()).into_owned());
     }
-    let mut pairs = Vec::new();
-    for key in connections::keys(db, scope, connection.id).await? {
-        let place = ("connection_keys", "private_key_sealed", key.id.as_str());
-        let private_key = app
-            .vault
-            .unseal(db, scope, place, &key.private_key_sealed)
-            .await?;
-        let certificate = STANDARD
-            .decode(&key.certificate)
-            .map_err(|error| Error::Internal(format!("a stored certificate: {error}")))?;
-        pairs.push(SpKeyPair {
-            private_key: private_key.expose().clone(),
-            certificate,
-        });
-    }
+    let keys = open_keys(app, db, scope, connection.id).await?;
     let endpoints = sp_endpoints(&app.public_url, connection.id);
-    Connector::open(&settings, &endpoints, &SpKeys { pairs }).map_err(|problems| {
+    Connector::open(&settings, &endpoints, &keys).map_err(|problems| {
         let fields: Vec<_> = problems.into_iter().map(|problem| problem.field).collect();
         Error::Internal(format!(
             "the stored settings of {id} are not usable: {}",

@@ -28,7 +28,7 @@ pub(super) struct KeyMaterial {
     pub(super) alg: SigningAlgorithm,
     pub(super) pkcs8: zeroize::Zeroizing<Vec<u8>>,
     /// The members that make the key (RFC 7638 3.2), in the order of their names.
-    public: Value,
+    pub(super) public: Value,
 }
 
 impl KeyMaterial {

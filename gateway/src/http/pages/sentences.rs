@@ -79,12 +79,19 @@ pub fn sentence(code: &str, situation: &Situation<'_>) -> (String, Mender) {
         "user_deactivated" | "user_not_provisioned" => {
             (format!("Your account for {app} isn't active at {org}. Ask your IT team."), Mender::It)
         }
-        "idp_unreachable" | "token_exchange_failed" | "discovery_invalid" => {
-            ("Your company's sign-in service didn't answer. Try again.".to_owned(), Mender::It)
-        }
+        "idp_unreachable" => unanswered("no connection"),
+        "token_exchange_failed" => unanswered("it did not accept its own code"),
+        "discovery_invalid" => unanswered("its settings can't be read"),
         _ => (
             "Something broke on our side. Nothing is wrong with your account.".to_owned(),
             Mender::App,
         ),
     }
+}
+
+/// The status is ours, in a few words: what the provider or the network said stands in the trace.
+fn unanswered(status: &str) -> (String, Mender) {
+    let text =
+        format!("Your company's sign-in service didn't answer. Try again; status: {status}.");
+    (text, Mender::It)
 }

@@ -31,6 +31,7 @@ pub(in crate::sandbox) fn routes() -> Route {
         .at("/sign-out", post(sign_out))
         .at("/sign-out-everywhere", post(sign_out_everywhere))
         .at("/webhooks", get(show_webhooks).post(receive_webhook))
+        .at("/webhooks/count", get(count_webhooks))
 }
 
 /// Largest webhook body read.
@@ -229,6 +230,8 @@ fn forget(sandbox: &Sandbox, request: &Request) -> Option<SignedIn> {
 #[template(path = "sandbox/webhooks.html")]
 struct WebhooksPage {
     received: Vec<Received>,
+    count: u64,
+    /// Whether the page follows what arrives.
     live: bool,
     acme_id: String,
     globex_id: String,
@@ -256,12 +259,25 @@ fn show_webhooks(Data(sandbox): Data<&Arc<Sandbox>>, Query(query): Query<Webhook
         return starting();
     };
     let page = WebhooksPage {
+        count: ready.app.receiver.count(),
         received: ready.app.receiver.received(),
-        live: query.live.is_some(),
+        live: query.live.as_deref() != Some("off"),
         acme_id: ready.seeded.acme_id.clone(),
         globex_id: ready.seeded.globex_id.clone(),
     };
     Page::new(&page, StatusCode::OK)
+}
+
+/// What the page's script asks now and then, to reload when something new is there.
+#[handler]
+fn count_webhooks(Data(sandbox): Data<&Arc<Sandbox>>) -> Response {
+    let count = sandbox
+        .ready()
+        .map_or(0, |ready| ready.app.receiver.count());
+    Response::builder()
+        .header(header::CACHE_CONTROL, "no-store")
+        .content_type("text/plain; charset=utf-8")
+        .body(count.to_string())
 }
 
 /// The receiver. The signature covers the body's bytes, so it is checked before anything is parsed.

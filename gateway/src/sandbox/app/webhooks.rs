@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use chrono::{DateTime, Utc};
@@ -31,6 +34,8 @@ pub(super) struct Received {
 pub(super) struct Receiver {
     secret: String,
     received: Mutex<VecDeque<Received>>,
+    /// How many deliveries ever came: changes whenever the page would.
+    count: AtomicU64,
 }
 
 impl Receiver {
@@ -38,6 +43,7 @@ impl Receiver {
         Self {
             secret,
             received: Mutex::default(),
+            count: AtomicU64::new(0),
         }
     }
 
@@ -72,11 +78,16 @@ impl Receiver {
             body: serde_json::to_string_pretty(&event).unwrap_or_default(),
         });
         received.truncate(KEPT);
+        self.count.fetch_add(1, Ordering::Relaxed);
         if verified {
             StatusCode::NO_CONTENT
         } else {
             StatusCode::UNAUTHORIZED
         }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// The latest first.

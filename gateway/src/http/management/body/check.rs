@@ -58,6 +58,9 @@ impl Checker<'_> {
         for part in &schema.all_of {
             self.value(value, part, path);
         }
+        if !schema.any_of.is_empty() {
+            return self.any_of(value, &schema.any_of, path);
+        }
         if !schema.enum_items.is_empty() {
             if !schema.enum_items.contains(value) {
                 let accepted: Vec<String> =
@@ -86,6 +89,22 @@ impl Checker<'_> {
                 self.report(path, format!("has to be {article} {}", schema.ty));
             }
             _ => {}
+        }
+    }
+
+    /// The first alternative's problems are told when none fits: it is the one that we recommend.
+    fn any_of(&mut self, value: &Value, alternatives: &[MetaSchemaRef], path: &str) {
+        let mut problems = alternatives.iter().map(|alternative| {
+            let mut checker = Checker {
+                registry: self.registry,
+                problems: Vec::new(),
+            };
+            checker.value(value, alternative, path);
+            checker.problems
+        });
+        let first = problems.next().unwrap_or_default();
+        if !first.is_empty() && !problems.any(|it| it.is_empty()) {
+            self.problems.extend(first);
         }
     }
 

@@ -1,0 +1,367 @@
+//! Connections: made, changed, switched on and off, removed.
+//!
+//! A draft may still lack what only the identity provider's side can tell, because that side is set up with
+//! what the draft shows; what is there already has to be right. An active connection is always whole.
+//! Metadata is fetched and keys are made before a transaction opens.
+
+mod keys;
+mod metadata;
+mod settings;
+
+use connectors::{Connector, Settings, SettingsProblem, SpKeys};
+
+use crate::app::App;
+use crate::error::{Error, FieldProblem};
+use crate::flows::login::sp_endpoints;
+use crate::flows::roles;
+use crate::ids::{ApplicationId, ConnectionId};
+use crate::model::{
+    Cause, Connection, ConnectionState, ConnectionType, ConnectionView, EmailDomainPolicy,
+    EventType, IdentityEvent, RoleSource, Timestamp,
+};
+use crate::store::{
+    OrgScope, Reads, Tx, applications, connections, role_mappings, sessions, users,
+};
+
+pub(crate) use keys::open as open_keys;
+pub use keys::{FreshKey, make_key};
+pub use metadata::{IdpFields, fetch, read};
+pub use settings::{OidcChange, SamlChange, SettingsChange};
+
+/// A field of a change: absent leaves it, `Some(None)` clears it.
+pub type Change<T> = Option<Option<T>>;
+
+/// What is to change in a connection, or what a new one is given. Checked only as far as its types go.
+#[derive(Debug, Default)]
+pub struct ConnectionChange {
+    pub name: Option<String>,
+    pub provider: Change<String>,
+    pub email_domain_policy: Option<EmailDomainPolicy>,
+    pub jit_provisioning: Option<bool>,
+    pub default_application_id: Change<ApplicationId>,
+    pub settings: SettingsChange,
+    /// Where the metadata came from; `refresh_metadata` reads there again.
+    pub metadata_url: Change<String>,
+    /// As metadata tells them. What the change itself says wins.
+    pub metadata: Option<IdpFields>,
+    /// For a connection that has none yet.
+    pub key: Option<FreshKey>,
+}
+
+/// Creates a draft, or with `activate` an active connection.
+pub async fn create(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    kind: ConnectionType,
+    change: ConnectionChange,
+    activate: bool,
+    cause: &Cause,
+) -> Result<ConnectionView, Error> {
+    let now = Timestamp::from(app.clock.now());
+    let blank = Connection {
+        id: ConnectionId::generate(&*app.clock, &*app.entropy),
+        organization_id: scope.organization(),
+        name: String::new(),
+        kind,
+        provider: None,
+        state: ConnectionState::Draft,
+        settings: match kind {
+            ConnectionType::Saml => Settings::Saml(Default::default()),
+            ConnectionType::Oidc => Settings::Oidc(Default::default()),
+        },
+        metadata_url: None,
+        client_secret_sealed: None,
+        email_domain_policy: EmailDomainPolicy::default(),
+        jit_provisioning: true,
+        default_application_id: None,
+        created_at: now,
+        updated_at: now,
+    };
+    // The row comes first: its key refers to it.
+    connections::insert(tx, scope, &blank).await?;
+    let mut connection = apply(app, tx, scope, blank, change).await?;
+    if activate {
+        connection.state = ConnectionState::Active;
+    }
+    check(app, tx, scope, &connection).await?;
+    connections::update(tx, scope, &connection).await?;
+    let view = view(app, tx, scope, &connection).await?;
+    tx.record(scope, event(EventType::ConnectionCreated, &view), cause);
+    if activate {
+        tx.record(scope, event(EventType::ConnectionActivated, &view), cause);
+    }
+    Ok(view)
+}
+
+/// Changes a connection, an active one at once.
+pub async fn update(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    id: ConnectionId,
+    change: ConnectionChange,
+    cause: &Cause,
+) -> Result<ConnectionView, Error> {
+    let before = locked(tx, scope, id).await?;
+    let shown = view(app, tx, scope, &before).await?;
+    let mut after = apply(app, tx, scope, before.clone(), change).await?;
+    if after == before {
+        return Ok(shown);
+    }
+    after.updated_at = app.clock.now().into();
+    check(app, tx, scope, &after).await?;
+    connections::update(tx, scope, &after).await?;
+    let now = view(app, tx, scope, &after).await?;
+    let event_type = EventType::ConnectionUpdated;
+    let event = IdentityEvent::change(event_type, source(id), id, &shown, &now)
+        // Only what is not shown changed, a secret: that too is a change.
+        .unwrap_or_else(|| event(event_type, &now).with_previous(Default::default()));
+    tx.record(scope, event, cause);
+    Ok(now)
+}
+
+/// Switches a connection on. It has to be whole.
+pub async fn activate(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    id: ConnectionId,
+    cause: &Cause,
+) -> Result<ConnectionView, Error> {
+    switch(app, tx, scope, id, ConnectionState::Active, cause).await
+}
+
+/// Switches a connection off: nobody signs in with it. Sessions that it opened before go on.
+pub async fn deactivate(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    id: ConnectionId,
+    cause: &Cause,
+) -> Result<ConnectionView, Error> {
+    switch(app, tx, scope, id, ConnectionState::Inactive, cause).await
+}
+
+async fn switch(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    id: ConnectionId,
+    state: ConnectionState,
+    cause: &Cause,
+) -> Result<ConnectionView, Error> {
+    let before = locked(tx, scope, id).await?;
+    let shown = view(app, tx, scope, &before).await?;
+    let off_already = state == ConnectionState::Inactive && before.state == ConnectionState::Draft;
+    if before.state == state || off_already {
+        return Ok(shown);
+    }
+    let after = Connection {
+        state,
+        updated_at: app.clock.now().into(),
+        ..before
+    };
+    check(app, tx, scope, &after).await?;
+    connections::update(tx, scope, &after).await?;
+    let now = view(app, tx, scope, &after).await?;
+    let event_type = match state {
+        ConnectionState::Active => EventType::ConnectionActivated,
+        ConnectionState::Draft | ConnectionState::Inactive => EventType::ConnectionDeactivated,
+    };
+    if let Some(event) = IdentityEvent::change(event_type, source(id), id, &shown, &now) {
+        tx.record(scope, event, cause);
+    }
+    Ok(now)
+}
+
+/// The connection as it is shown.
+pub async fn view(
+    app: &App,
+    db: &impl Reads,
+    scope: &OrgScope,
+    connection: &Connection,
+) -> Result<ConnectionView, Error> {
+    let keys = connections::keys(db, scope, connection.id).await?;
+    let certificates = keys.iter().map(|key| keys::pem(&key.certificate)).collect();
+    let endpoints = sp_endpoints(&app.public_url, connection.id);
+    Ok(ConnectionView::new(connection, endpoints, certificates))
+}
+
+/// Several connections of one organization as they are shown.
+pub async fn views(
+    app: &App,
+    db: &impl Reads,
+    scope: &OrgScope,
+    connections: &[Connection],
+) -> Result<Vec<ConnectionView>, Error> {
+    let mut views = Vec::with_capacity(connections.len());
+    for connection in connections {
+        views.push(view(app, db, scope, connection).await?);
+    }
+    Ok(views)
+}
+
+/// What reading the metadata again changes.
+///
+/// # Errors
+/// `no_metadata_url` when the connection does not say where.
+pub async fn refreshed(app: &App, connection: &Connection) -> Result<ConnectionChange, Error> {
+    let (Some(url), Settings::Saml(saml)) = (&connection.metadata_url, &connection.settings) else {
+        return Err(Error::conflict(
+            "no_metadata_url",
+            "this connection has no metadata_url to read again",
+        ));
+    };
+    let entity_id = Some(saml.idp_entity_id.as_str()).filter(|id| !id.is_empty());
+    Ok(ConnectionChange {
+        metadata: Some(fetch(app, url, entity_id).await?),
+        ..Default::default()
+    })
+}
+
+async fn locked(tx: &Tx, scope: &OrgScope, id: ConnectionId) -> Result<Connection, Error> {
+    connections::lock(tx, scope, id)
+        .await?
+        .ok_or(Error::NotFound("connection"))
+}
+
+async fn apply(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    mut connection: Connection,
+    change: ConnectionChange,
+) -> Result<Connection, Error> {
+    if let Some(name) = change.name {
+        connection.name = name;
+    }
+    if let Some(provider) = change.provider {
+        connection.provider = provider;
+    }
+    if let Some(policy) = change.email_domain_policy {
+        connection.email_domain_policy = policy;
+    }
+    if let Some(jit_provisioning) = change.jit_provisioning {
+        connection.jit_provisioning = jit_provisioning;
+    }
+    if let Some(application) = change.default_application_id {
+        if let Some(id) = application
+            && applications::find(tx, id).await?.is_none()
+        {
+            let message = "there is no such application";
+            return Err(Error::invalid("default_application_id", message));
+        }
+        connection.default_application_id = application;
+    }
+    if let Some(metadata_url) = change.metadata_url {
+        connection.metadata_url = metadata_url;
+    }
+    let secret = change
+        .settings
+        .apply(
+            &mut connection.settings,
+            change.metadata,
+            &connection.provider,
+        )
+        .map_err(Error::Invalid)?;
+    if let Some(secret) = secret {
+        connection.client_secret_sealed = match secret {
+            Some(secret) => {
+                let row = connection.id.to_string();
+                let place = ("connections", "client_secret_sealed", row.as_str());
+                Some(app.vault.seal(tx, scope, place, secret.as_bytes()).await?)
+            }
+            None => None,
+        };
+    }
+    let needs_key = match &connection.settings {
+        Settings::Saml(_) => true,
+        Settings::Oidc(oidc) => {
+            oidc.token_endpoint_auth_method == connectors::TokenEndpointAuthMethod::PrivateKeyJwt
+        }
+    };
+    if needs_key
+        && connections::keys(tx, scope, connection.id)
+            .await?
+            .is_empty()
+    {
+        let key = match change.key {
+            Some(key) => key,
+            None => make_key(app).await?,
+        };
+        let now = Timestamp::from(app.clock.now());
+        let stored = key.sealed(app, tx, scope).await?;
+        connections::insert_key(tx, scope, connection.id, &stored, now).await?;
+    }
+    Ok(connection)
+}
+
+/// Every problem of the settings: of an active connection all, of any other only those of what is there.
+async fn check(
+    app: &App,
+    db: &impl Reads,
+    scope: &OrgScope,
+    connection: &Connection,
+) -> Result<(), Error> {
+    let keys: SpKeys = open_keys(app, db, scope, connection.id).await?;
+    let endpoints = sp_endpoints(&app.public_url, connection.id);
+    let mut settings = connection.settings.clone();
+    if let Settings::Oidc(oidc) = &mut settings {
+        // Whether there is one is all that counts here.
+        oidc.client_secret = connection.client_secret_sealed.clone();
+    }
+    let Err(problems) = Connector::open(&settings, &endpoints, &keys) else {
+        return Ok(());
+    };
+    let whole = connection.state == ConnectionState::Active;
+    let problems: Vec<FieldProblem> = problems
+        .into_iter()
+        .filter(|problem| whole || !settings::is_blank(&settings, &problem.field))
+        .map(|SettingsProblem { field, message }| FieldProblem { field, message })
+        .collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(problems))
+    }
+}
+
+fn event(event_type: EventType, view: &ConnectionView) -> IdentityEvent {
+    IdentityEvent::new(event_type, source(view.id), view.id, view)
+}
+
+fn source(id: ConnectionId) -> String {
+    format!("/connections/{id}")
+}
+
+/// Removes a connection: the sessions that it opened end, and the roles that it gave go. The users stay.
+pub async fn remove(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    id: ConnectionId,
+    cause: &Cause,
+) -> Result<(), Error> {
+    let connection = locked(tx, scope, id).await?;
+    let view = view(app, tx, scope, &connection).await?;
+    let source = source(id);
+    let ids = users::of_connection(tx, scope, id).await?;
+    role_mappings::replace(tx, scope, RoleSource::Connection(id), &[]).await?;
+    roles::recompute_users(tx, scope, &ids, &source, cause).await?;
+    let now = Timestamp::from(app.clock.now());
+    sessions::end_sessions_of_connection(tx, scope, id, &source, cause, now).await?;
+    let before = users::lock(tx, scope, &ids).await?;
+    connections::remove(tx, scope, id).await?;
+    let after = users::load(tx, scope, &ids).await?;
+    // They have lost a source.
+    for (before, after) in before.iter().zip(&after) {
+        let event_type = EventType::UserUpdated;
+        let change = IdentityEvent::change(event_type, source.as_str(), after.id, before, after);
+        if let Some(event) = change {
+            tx.record(scope, event, cause);
+        }
+    }
+    tx.record(scope, event(EventType::ConnectionDeleted, &view), cause);
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The token endpoint and its neighbours, as an application sees them.
+
+mod claims;
+mod desk;
+mod discovery;
+mod grants;
+mod refusals;
+mod userinfo;

@@ -1,0 +1,182 @@
+//! Codes and refresh tokens: once, and then nothing of the session is left (SECURITY-MODEL G12, G17, G18).
+
+use chrono::TimeDelta;
+
+use super::desk::{Desk, payload};
+use crate::model::{SessionState, Timestamp};
+
+#[tokio::test]
+async fn a_code_used_twice_ends_the_session_with_its_tokens() {
+    let desk = Desk::open().await;
+    let (code, session) = desk.code_with(|_, _| ()).await;
+    let tokens = desk.redeem(&code).await.ok();
+    assert_eq!(desk.redeem(&code).await.refusal(), (400, "invalid_grant"));
+    assert_eq!(desk.session_state(session).await, SessionState::Revoked);
+    assert_eq!(
+        desk.refresh(&tokens["refresh_token"]).await.refusal(),
+        (400, "invalid_grant")
+    );
+    let access = tokens["access_token"].as_str().unwrap();
+    assert_eq!(
+        desk.userinfo(access).await.refusal(),
+        (401, "invalid_token")
+    );
+    assert_eq!(desk.redeem(&code).await.refusal(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a_code_used_again_long_after_its_minute_ends_the_session_too() {
+    let desk = Desk::open().await;
+    let (code, session) = desk.code_with(|_, _| ()).await;
+    desk.redeem(&code).await.ok();
+    desk.advance(TimeDelta::hours(1));
+    assert_eq!(desk.redeem(&code).await.refusal(), (400, "invalid_grant"));
+    assert_eq!(desk.session_state(session).await, SessionState::Revoked);
+}
+
+#[tokio::test]
+async fn of_many_who_redeem_one_code_at_once_one_wins_and_then_nobody() {
+    let desk = Desk::open().await;
+    let (code, session) = desk.code_with(|_, _| ()).await;
+    let attempts = (0..16).map(|_| desk.redeem(&code));
+    let answers = futures_util::future::join_all(attempts).await;
+    let won: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .collect();
+    assert_eq!(won.len(), 1);
+    assert_eq!(desk.session_state(session).await, SessionState::Revoked);
+    let refused = desk.refresh(&won[0].json["refresh_token"]).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a_lost_reply_gives_the_same_successor_again() {
+    let desk = Desk::open().await;
+    let first = desk.redeem(&desk.code().await).await.ok();
+    let attempts = (0..8).map(|_| desk.refresh(&first["refresh_token"]));
+    let answers = futures_util::future::join_all(attempts).await;
+    let successor = answers[0].json["refresh_token"].clone();
+    assert_ne!(successor, first["refresh_token"]);
+    for answer in answers {
+        assert_eq!(answer.ok()["refresh_token"], successor);
+    }
+    desk.advance(TimeDelta::seconds(10));
+    assert_eq!(
+        desk.refresh(&first["refresh_token"]).await.ok()["refresh_token"],
+        successor
+    );
+    let third = desk.refresh(&successor).await.ok();
+    assert_ne!(third["refresh_token"], successor);
+}
+
+#[tokio::test]
+async fn a_refresh_token_used_again_later_ends_its_family() {
+    let desk = Desk::open().await;
+    let (code, session) = desk.code_with(|_, _| ()).await;
+    let first = desk.redeem(&code).await.ok();
+    let second = desk.refresh(&first["refresh_token"]).await.ok();
+    desk.advance(TimeDelta::milliseconds(10_001));
+    assert_eq!(
+        desk.refresh(&first["refresh_token"]).await.refusal(),
+        (400, "invalid_grant")
+    );
+    assert_eq!(desk.session_state(session).await, SessionState::Revoked);
+    assert_eq!(
+        desk.refresh(&second["refresh_token"]).await.refusal(),
+        (400, "invalid_grant")
+    );
+    let access = second["access_token"].as_str().unwrap();
+    assert_eq!(
+        desk.userinfo(access).await.refusal(),
+        (401, "invalid_token")
+    );
+}
+
+#[tokio::test]
+async fn a_stranger_with_a_used_code_or_token_ends_nobodys_session() {
+    let mut desk = Desk::open().await;
+    let (code, session) = desk.code_with(|_, _| ()).await;
+    let tokens = desk.redeem(&code).await.ok();
+    let mut form = desk.redemption(&code);
+    form.pop();
+    assert_eq!(desk.token(&form).await.refusal(), (400, "invalid_grant"));
+    desk.client = desk.application(|_| ()).await;
+    desk.advance(TimeDelta::minutes(1));
+    assert_eq!(desk.redeem(&code).await.refusal(), (400, "invalid_grant"));
+    assert_eq!(
+        desk.refresh(&tokens["refresh_token"]).await.refusal(),
+        (400, "invalid_grant")
+    );
+    assert_eq!(desk.session_state(session).await, SessionState::Active);
+}
+
+#[tokio::test]
+async fn a_scope_narrows_one_answer_and_not_the_family() {
+    let desk = Desk::open().await;
+    let first = desk.redeem(&desk.code().await).await.ok();
+    let token = first["refresh_token"].as_str().unwrap();
+    let narrow = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", token),
+        ("scope", "email"),
+    ];
+    let second = desk.token(&narrow).await.ok();
+    assert_eq!(second["scope"], "email");
+    assert_eq!(second.get("id_token"), None);
+    assert_eq!(payload(&second["access_token"])["scope"], "email");
+    let third = desk.refresh(&second["refresh_token"]).await.ok();
+    assert_eq!(third["scope"], first["scope"]);
+}
+
+#[tokio::test]
+async fn an_ended_session_and_a_deactivated_user_get_nothing() {
+    let desk = Desk::open().await;
+    let (code, session) = desk.code_with(|_, _| ()).await;
+    let (unused, _) = desk.code_with(|code, _| code.nonce = None).await;
+    let tokens = desk.redeem(&code).await.ok();
+    desk.end_session(session).await;
+    assert_eq!(
+        desk.refresh(&tokens["refresh_token"]).await.refusal(),
+        (400, "invalid_grant")
+    );
+
+    desk.deactivate_user().await;
+    assert_eq!(desk.redeem(&unused).await.refusal(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a_session_past_its_time_gives_no_tokens() {
+    let desk = Desk::open().await;
+    let (code, _) = desk
+        .code_with(|_, session| {
+            session.expires_at = Timestamp(session.created_at.0 + TimeDelta::minutes(30));
+        })
+        .await;
+    let tokens = desk.redeem(&code).await.ok();
+    desk.advance(TimeDelta::minutes(30));
+    assert_eq!(
+        desk.refresh(&tokens["refresh_token"]).await.refusal(),
+        (400, "invalid_grant")
+    );
+}
+
+#[tokio::test]
+async fn a_deactivation_amid_refreshes_leaves_no_survivor() {
+    let desk = Desk::open().await;
+    let tokens = desk.redeem(&desk.code().await).await.ok();
+    let refreshes = async {
+        let mut held = vec![tokens["refresh_token"].clone()];
+        for _ in 0..20 {
+            let answer = desk.refresh(held.last().unwrap()).await;
+            if answer.status == 200 {
+                held.push(answer.json["refresh_token"].clone());
+            }
+        }
+        held
+    };
+    let (held, ()) = tokio::join!(refreshes, desk.deactivate_user());
+    for token in held {
+        assert_eq!(desk.refresh(&token).await.refusal(), (400, "invalid_grant"));
+    }
+}

@@ -1,0 +1,213 @@
+//! A connection as the API answers it and events carry it.
+
+use std::collections::BTreeMap;
+
+use connectors::{Settings, SpEndpoints};
+use poem_openapi::{Enum, Object};
+
+use super::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy, Timestamp};
+use crate::ids::{ApplicationId, ConnectionId, OrganizationId};
+
+/// SAML Bindings 3.4 and 3.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case", remote = "connectors::SsoBinding")]
+pub enum SsoBinding {
+    Redirect,
+    Post,
+}
+
+/// What an unsolicited response does: `restart` sends the browser to the application for a fresh request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case", remote = "connectors::IdpInitiated")]
+pub enum IdpInitiated {
+    Reject,
+    Restart,
+    AllowUnsolicited,
+}
+
+/// How Tenon authenticates at the provider's token endpoint (OIDC Core 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(
+    rename_all = "snake_case",
+    remote = "connectors::TokenEndpointAuthMethod"
+)]
+pub enum TokenEndpointAuthMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    None,
+}
+
+/// Where each field comes from: names of attributes or claims, the first that is present wins. An empty list
+/// means the usual names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object)]
+pub struct AttributeMapping {
+    /// The stable identifier; empty means NameID or `sub`.
+    pub id: Vec<String>,
+    pub email: Vec<String>,
+    pub given_name: Vec<String>,
+    pub family_name: Vec<String>,
+    pub display_name: Vec<String>,
+    pub groups: Vec<String>,
+    pub external_id: Vec<String>,
+    /// Custom attributes of the application: its name, and the provider's names for it.
+    pub custom: BTreeMap<String, Vec<String>>,
+}
+
+/// What the identity provider has to know of this connection.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct SpView {
+    pub entity_id: String,
+    pub acs_url: String,
+    pub metadata_url: String,
+    pub slo_url: String,
+    /// PEM, newest first: the first signs requests, all decrypt.
+    pub certificates: Vec<String>,
+}
+
+/// The SAML side of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct SamlView {
+    pub sp: SpView,
+    /// Where `refresh_metadata` reads.
+    pub metadata_url: Option<String>,
+    pub idp_entity_id: Option<String>,
+    pub sso_url: Option<String>,
+    pub sso_binding: SsoBinding,
+    pub slo_url: Option<String>,
+    /// PEM, the identity provider's.
+    pub certificates: Vec<String>,
+    pub sign_requests: bool,
+    pub require_signed_response: bool,
+    pub require_signed_assertion: bool,
+    pub want_encrypted_assertions: bool,
+    pub require_valid_certificate: bool,
+    pub allow_sha1: bool,
+    pub idp_initiated: IdpInitiated,
+    pub name_id_format: Option<String>,
+    pub force_authn: bool,
+}
+
+/// The OIDC side of a connection. The client secret is never shown.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct OidcView {
+    pub redirect_uri: String,
+    pub issuer: Option<String>,
+    pub client_id: Option<String>,
+    /// Whether a client secret is stored.
+    pub has_client_secret: bool,
+    pub token_endpoint_auth_method: TokenEndpointAuthMethod,
+    pub scopes: Vec<String>,
+    /// Entra `tid`, Google `hd`.
+    pub tenant: Option<String>,
+    /// PEM of the key that signs `private_key_jwt` assertions; empty for the other methods.
+    pub certificates: Vec<String>,
+}
+
+/// One SAML or OIDC identity provider of an organization.
+#[derive(Debug, Clone, PartialEq, Object)]
+#[oai(rename = "Connection")]
+pub struct ConnectionView {
+    pub id: ConnectionId,
+    pub organization_id: OrganizationId,
+    pub name: String,
+    #[oai(rename = "type")]
+    pub kind: ConnectionType,
+    pub provider: Option<String>,
+    pub state: ConnectionState,
+    pub email_domain_policy: EmailDomainPolicy,
+    pub jit_provisioning: bool,
+    pub default_application_id: Option<ApplicationId>,
+    pub attribute_mapping: AttributeMapping,
+    #[oai(skip_serializing_if_is_none)]
+    pub saml: Option<SamlView>,
+    #[oai(skip_serializing_if_is_none)]
+    pub oidc: Option<OidcView>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl ConnectionView {
+    /// `certificates` are the connection's own, PEM, newest first.
+    pub fn new(connection: &Connection, sp: SpEndpoints, certificates: Vec<String>) -> Self {
+        let (mapping, saml, oidc) = match &connection.settings {
+            Settings::Saml(saml) => (
+                &saml.attribute_mapping,
+                Some(SamlView {
+                    sp: SpView {
+                        entity_id: sp.entity_id,
+                        acs_url: sp.acs_url,
+                        metadata_url: sp.metadata_url,
+                        slo_url: sp.slo_url,
+                        certificates,
+                    },
+                    metadata_url: connection.metadata_url.clone(),
+                    idp_entity_id: unless_empty(&saml.idp_entity_id),
+                    sso_url: unless_empty(&saml.sso_url),
+                    sso_binding: saml.sso_binding.into(),
+                    slo_url: saml.slo_url.clone(),
+                    certificates: saml.certificates.clone(),
+                    sign_requests: saml.sign_requests,
+                    require_signed_response: saml.require_signed_response,
+                    require_signed_assertion: saml.require_signed_assertion,
+                    want_encrypted_assertions: saml.want_encrypted_assertions,
+                    require_valid_certificate: saml.require_valid_certificate,
+                    allow_sha1: saml.allow_sha1,
+                    idp_initiated: saml.idp_initiated.into(),
+                    name_id_format: saml.name_id_format.clone(),
+                    force_authn: saml.force_authn,
+                }),
+                None,
+            ),
+            Settings::Oidc(oidc) => (
+                &oidc.attribute_mapping,
+                None,
+                Some(OidcView {
+                    redirect_uri: sp.redirect_uri,
+                    issuer: unless_empty(&oidc.issuer),
+                    client_id: unless_empty(&oidc.client_id),
+                    has_client_secret: connection.client_secret_sealed.is_some(),
+                    token_endpoint_auth_method: oidc.token_endpoint_auth_method.into(),
+                    scopes: oidc.scopes.clone(),
+                    tenant: oidc.tenant.clone(),
+                    certificates,
+                }),
+            ),
+        };
+        Self {
+            id: connection.id,
+            organization_id: connection.organization_id,
+            name: connection.name.clone(),
+            kind: connection.kind,
+            provider: connection.provider.clone(),
+            state: connection.state,
+            email_domain_policy: connection.email_domain_policy,
+            jit_provisioning: connection.jit_provisioning,
+            default_application_id: connection.default_application_id,
+            attribute_mapping: mapping.clone().into(),
+            saml,
+            oidc,
+            created_at: connection.created_at,
+            updated_at: connection.updated_at,
+        }
+    }
+}
+
+fn unless_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+impl From<connectors::AttributeMapping> for AttributeMapping {
+    fn from(mapping: connectors::AttributeMapping) -> Self {
+        Self {
+            id: mapping.id,
+            email: mapping.email,
+            given_name: mapping.first_name,
+            family_name: mapping.last_name,
+            display_name: mapping.display_name,
+            groups: mapping.groups,
+            external_id: mapping.external_id,
+            custom: mapping.custom,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Directories and their bearer tokens.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+
+use super::entity::directories::{ActiveModel, Column, Entity, Model};
+use super::entity::directory_tokens;
+use super::page::newest_first;
+use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
+use crate::ids::{DirectoryId, DirectoryTokenId};
+use crate::model::{Directory, DirectoryState, DirectoryToken, Slice, Timestamp, Window};
+
+pub async fn insert(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<(), StoreError> {
+    let row = ActiveModel {
+        id: Set(directory.id),
+        organization_id: Set(scope.organization()),
+        name: Set(directory.name.clone()),
+        provider: Set(directory.provider.clone()),
+        default_role: Set(directory.default_role.clone()),
+        state: Set(directory.state),
+        last_request_at: Set(None),
+        created_at: Set(directory.created_at),
+        updated_at: Set(directory.updated_at),
+    };
+    Entity::insert(row).exec_without_returning(tx.db()).await?;
+    Ok(())
+}
+
+pub async fn find(
+    db: &impl Reads,
+    scope: &OrgScope,
+    id: DirectoryId,
+) -> Result<Option<Directory>, StoreError> {
+    let row = scope
+        .select::<Entity>()
+        .filter(Column::Id.eq(id))
+        .one(db.db())
+        .await?;
+    Ok(row.map(Directory::from))
+}
+
+/// As [`find`], and no other transaction changes the directory or its tokens until this one ends.
+pub async fn lock(
+    tx: &Tx,
+    scope: &OrgScope,
+    id: DirectoryId,
+) -> Result<Option<Directory>, StoreError> {
+    let row = scope
+        .select::<Entity>()
+        .filter(Column::Id.eq(id))
+        .lock_exclusive()
+        .one(tx.db())
+        .await?;
+    Ok(row.map(Directory::from))
+}
+
+pub async fn list(
+    db: &impl Reads,
+    scope: &OrgScope,
+    window: Window<DirectoryId>,
+) -> Result<Slice<Directory, DirectoryId>, StoreError> {
+    let query = scope.select::<Entity>();
+    let slice = newest_first(db, query, Column::Id, window, |row| row.id).await?;
+    Ok(slice.map(Directory::from))
+}
+
+/// All directories of the organization, oldest first.
+pub async fn all(db: &impl Reads, scope: &OrgScope) -> Result<Vec<Directory>, StoreError> {
+    let rows = scope
+        .select::<Entity>()
+        .order_by_asc(Column::Id)
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().map(Directory::from).collect())
+}
+
+/// The door to the rows of one directory, for who has its organization's already. `None` when there is no
+/// such directory in it.
+pub async fn scope_of(
+    db: &impl Reads,
+    scope: &OrgScope,
+    id: DirectoryId,
+) -> Result<Option<DirectoryScope>, StoreError> {
+    let found = find(db, scope, id).await?;
+    Ok(found.map(|directory| DirectoryScope::from_evidence(*scope, directory.id)))
+}
+
+/// Writes name, provider and default role.
+pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<(), StoreError> {
+    let updated = scope
+        .update::<Entity>()
+        .col_expr(Column::Name, Expr::value(&directory.name))
+        .col_expr(Column::Provider, Expr::value(directory.provider.clone()))
+        .col_expr(
+            Column::DefaultRole,
+            Expr::value(directory.default_role.clone()),
+        )
+        .col_expr(Column::UpdatedAt, Expr::value(directory.updated_at))
+        .filter(Column::Id.eq(directory.id))
+        .exec(tx.db())
+        .await?;
+    match updated.rows_affected {
+        1 => Ok(()),
+        _ => Err(StoreError::Stale),
+    }
+}
+
+/// Notes the first request of a directory. False when it was not the first.
+pub async fn activate(
+    tx: &Tx,
+    scope: &OrgScope,
+    id: DirectoryId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let updated = scope
+        .update::<Entity>()
+        .col_expr(Column::State, Expr::value(DirectoryState::Syncing))
+        .col_expr(Column::LastRequestAt, Expr::value(now))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(DirectoryState::Waiting))
+        .exec(tx.db())
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// Removes the directory with its tokens. What it pushed has to be gone before: that has events of its own.
+pub async fn remove(tx: &Tx, scope: &OrgScope, id: DirectoryId) -> Result<bool, StoreError> {
+    let removed = scope
+        .delete::<Entity>()
+        .filter(Column::Id.eq(id))
+        .exec(tx.db())
+        .await?;
+    Ok(removed.rows_affected == 1)
+}
+
+pub async fn insert_token(
+    tx: &Tx,
+    scope: &OrgScope,
+    directory: DirectoryId,
+    token: &DirectoryToken,
+    token_hash: &str,
+) -> Result<(), StoreError> {
+    let row = directory_tokens::ActiveModel {
+        id: Set(token.id),
+        organization_id: Set(scope.organization()),
+        directory_id: Set(directory),
+        token_hash: Set(token_hash.to_owned()),
+        last_four: Set(token.last_four.clone()),
+        created_at: Set(token.created_at),
+        last_used_at: Set(token.last_used_at),
+        expires_at: Set(token.expires_at),
+    };
+    directory_tokens::Entity::insert(row)
+        .exec_without_returning(tx.db())
+        .await?;
+    Ok(())
+}
+
+/// The directory's tokens, oldest first.
+pub async fn tokens(
+    db: &impl Reads,
+    scope: &OrgScope,
+    directory: DirectoryId,
+) -> Result<Vec<DirectoryToken>, StoreError> {
+    let rows = scope
+        .select::<directory_tokens::Entity>()
+        .filter(directory_tokens::Column::DirectoryId.eq(directory))
+        .order_by_asc(directory_tokens::Column::Id)
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().map(DirectoryToken::from).collect())
+}
+
+/// False when the directory has no such token.
+pub async fn remove_token(
+    tx: &Tx,
+    scope: &OrgScope,
+    directory: DirectoryId,
+    token: DirectoryTokenId,
+) -> Result<bool, StoreError> {
+    let removed = scope
+        .delete::<directory_tokens::Entity>()
+        .filter(directory_tokens::Column::DirectoryId.eq(directory))
+        .filter(directory_tokens::Column::Id.eq(token))
+        .exec(tx.db())
+        .await?;
+    Ok(removed.rows_affected == 1)
+}
+
+impl From<Model> for Directory {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            name: row.name,
+            provider: row.provider,
+            default_role: row.default_role,
+            state: row.state,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+impl From<directory_tokens::Model> for DirectoryToken {
+    fn from(row: directory_tokens::Model) -> Self {
+        Self {
+            id: row.id,
+            last_four: row.last_four,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
