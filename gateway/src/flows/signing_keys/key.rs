@@ -1,7 +1,8 @@
 //! One signing key: made, parsed, signing and verifying.
 //!
-//! The tokens are put together here and signed with aws-lc-rs, not with jsonwebtoken: that one parses (and,
-//! for RSA, checks) the private key again for each signature.
+//! The tokens are put together here and signed with aws-lc-rs, not with jsonwebtoken: that one parses the
+//! private key again for each signature, which for RSA takes longer than to sign (2.7 ms against 0.44 ms in
+//! all, measured side by side in a debug build; 77 µs against 29 µs for P-256).
 
 use std::sync::Arc;
 

@@ -24,7 +24,7 @@ use crate::model::{
 use crate::store::applications::{self, StoredApplication};
 use crate::store::tokens::{self, StoredCode};
 use crate::store::users::UserRecord;
-use crate::store::{OrgScope, domains, organizations, sessions, users};
+use crate::store::{OrgScope, Tx, domains, organizations, sessions, users};
 
 pub(super) const ISSUER: &str = "http://localhost:8080";
 pub(super) const REDIRECT_URI: &str = "https://app.example/callback";
@@ -228,25 +228,32 @@ impl Desk {
         tx.commit().await.unwrap();
     }
 
+    pub(super) async fn activate_user(&self) {
+        let tx = self.app.store.begin().await.unwrap();
+        self.set_active(&tx, true).await;
+        tx.commit().await.unwrap();
+    }
+
     /// As a directory does it: the change and the end of the sessions in one transaction.
     pub(super) async fn deactivate_user(&self) {
         let tx = self.app.store.begin().await.unwrap();
-        let record = users::find_record(&tx, &self.scope, self.user)
-            .await
-            .unwrap()
-            .unwrap();
-        let record = UserRecord {
-            active: false,
-            ..record
-        };
-        users::update(&tx, &self.scope, self.user, &record, self.now())
-            .await
-            .unwrap();
+        self.set_active(&tx, false).await;
         let cause = Cause::system("test");
         sessions::end_sessions_of_user(&tx, &self.scope, self.user, "", &cause, self.now())
             .await
             .unwrap();
         tx.commit().await.unwrap();
+    }
+
+    async fn set_active(&self, tx: &Tx, active: bool) {
+        let record = users::find_record(tx, &self.scope, self.user)
+            .await
+            .unwrap()
+            .unwrap();
+        let record = UserRecord { active, ..record };
+        users::update(tx, &self.scope, self.user, &record, self.now())
+            .await
+            .unwrap();
     }
 
     /// The form of a code's redemption by the usual application, for a test to alter.

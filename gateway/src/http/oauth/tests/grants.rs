@@ -164,19 +164,29 @@ async fn a_session_past_its_time_gives_no_tokens() {
 #[tokio::test]
 async fn a_deactivation_amid_refreshes_leaves_no_survivor() {
     let desk = Desk::open().await;
-    let tokens = desk.redeem(&desk.code().await).await.ok();
-    let refreshes = async {
-        let mut held = vec![tokens["refresh_token"].clone()];
-        for _ in 0..20 {
-            let answer = desk.refresh(held.last().unwrap()).await;
-            if answer.status == 200 {
-                held.push(answer.json["refresh_token"].clone());
+    for turns in 0..40 {
+        desk.activate_user().await;
+        let (code, unused) = (desk.code().await, desk.code().await);
+        let tokens = desk.redeem(&code).await.ok();
+        let refreshes = async {
+            let mut held = vec![tokens["refresh_token"].clone()];
+            for _ in 0..4 {
+                let answer = desk.refresh(held.last().unwrap()).await;
+                held.extend(answer.json.get("refresh_token").cloned());
             }
+            held
+        };
+        let deactivation = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            desk.deactivate_user().await;
+        };
+        let (mut held, redeemed, ()) = tokio::join!(refreshes, desk.redeem(&unused), deactivation);
+        held.extend(redeemed.json.get("refresh_token").cloned());
+        for token in held {
+            assert_eq!(desk.refresh(&token).await.refusal(), (400, "invalid_grant"));
         }
-        held
-    };
-    let (held, ()) = tokio::join!(refreshes, desk.deactivate_user());
-    for token in held {
-        assert_eq!(desk.refresh(&token).await.refusal(), (400, "invalid_grant"));
+        assert_eq!(desk.redeem(&unused).await.refusal(), (400, "invalid_grant"));
     }
 }
