@@ -1,12 +1,15 @@
 //! What Tenon does, apart from how it is asked: each flow takes parsed input and knows no HTTP.
 
 pub mod api_keys;
+pub mod applications;
 pub mod authorize;
 pub mod connections;
+pub mod directories;
 pub mod discovery;
 pub mod domains;
 pub mod login;
 pub mod organizations;
+pub mod role_mappings;
 pub mod roles;
 pub mod signing_keys;
 pub mod tokens;

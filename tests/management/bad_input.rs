@@ -70,8 +70,8 @@ async fn bad_requests_get_their_code_and_change_nothing() {
     for (what, body) in [
         ("an unknown type", json!({"name": "x", "type": "ldap"})),
         (
-            "SAML without settings",
-            json!({"name": "x", "type": "saml"}),
+            "SAML without settings, to be used at once",
+            json!({"name": "x", "type": "saml", "activate": true}),
         ),
         (
             "metadata that is none",

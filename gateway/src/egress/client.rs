@@ -15,6 +15,7 @@ use reqwest::{
 };
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
+use url::Url;
 
 use super::{
     Blocked, CONNECTOR_TIMEOUT, EgressError, EgressRequest, EgressResponse, Lookup, MaxBody,
@@ -67,6 +68,31 @@ impl Egress {
             tracing::warn!(host, reason = reason.as_str(), "outgoing request refused");
         }
         result
+    }
+
+    /// Whether this URL may be asked for, as far as that can be told without asking: for settings that lead to
+    /// requests later. Plain http is looked up, because it has to lead into `egress_allow` now, too; a name
+    /// under https is checked when it is connected to.
+    ///
+    /// # Errors
+    /// [`Blocked`].
+    pub async fn admits(&self, url: &Url) -> Result<(), Blocked> {
+        let target = self.0.policy.check(url)?;
+        if target.scheme == Scheme::Https || url.domain().is_none() {
+            return Ok(());
+        }
+        let addresses = match localhost_addresses(&target.host) {
+            Some(addresses) => addresses,
+            None => {
+                let lookup = self.0.lookup.addresses(&target.host);
+                let found = timeout_at(Instant::now() + CONNECTOR_TIMEOUT, lookup).await;
+                found.ok().and_then(Result::ok).unwrap_or_default()
+            }
+        };
+        self.0
+            .policy
+            .admit(target.scheme, &target.host, addresses)
+            .map(drop)
     }
 
     async fn try_send(&self, request: EgressRequest) -> Result<EgressResponse, EgressError> {

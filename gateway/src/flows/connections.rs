@@ -48,6 +48,20 @@ pub struct ConnectionChange {
     pub key: Option<FreshKey>,
 }
 
+/// Whether an issuer's documents may be fetched at all: a typing error or an address of the operator's own
+/// network is better told now than at the first sign-in.
+pub async fn check_issuer(app: &App, issuer: &str) -> Result<(), Error> {
+    match url::Url::parse(issuer) {
+        Ok(url) => app
+            .egress
+            .admits(&url)
+            .await
+            .map_err(|blocked| Error::invalid("oidc.issuer", blocked.to_string())),
+        // The connector says what is wrong with it.
+        Err(_) => Ok(()),
+    }
+}
+
 /// Creates a draft, or with `activate` an active connection.
 pub async fn create(
     app: &App,

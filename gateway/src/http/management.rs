@@ -1,16 +1,26 @@
 //! The management API (CONTRACT section 3): `/api/v1`, its OpenAPI document and its page.
 
 mod answer;
+mod api_keys;
+mod applications;
 mod body;
 mod connections;
+mod directories;
+mod discovery;
 mod document;
 mod domains;
+mod groups;
 mod key;
+mod logins;
 mod once;
 mod organizations;
 mod page;
 mod problem;
+mod role_mappings;
+mod roles;
+mod sessions;
 mod strict;
+mod users;
 
 use poem::{Endpoint, EndpointExt, Request, Route};
 use poem_openapi::{OpenApiService, Tags};
@@ -24,18 +34,49 @@ use strict::Strict;
 /// Room for an IdP's metadata as a JSON string.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
-/// All operations, one part per resource.
-type Api = (
+/// All operations, one part per resource; a tuple takes at most sixteen.
+type Api = (CustomerApi, DeploymentApi);
+
+/// What belongs to an organization.
+type CustomerApi = (
     organizations::Organizations,
     domains::Domains,
     connections::Connections,
+    directories::Directories,
+    role_mappings::RoleMappings,
+    roles::Roles,
+    users::Users,
+    groups::Groups,
+);
+
+/// What stands above organizations or spans them.
+type DeploymentApi = (
+    discovery::Discovery,
+    applications::Applications,
+    logins::Logins,
+    sessions::Sessions,
+    api_keys::ApiKeys,
 );
 
 fn api() -> Api {
     (
-        organizations::Organizations,
-        domains::Domains,
-        connections::Connections,
+        (
+            organizations::Organizations,
+            domains::Domains,
+            connections::Connections,
+            directories::Directories,
+            role_mappings::RoleMappings,
+            roles::Roles,
+            users::Users,
+            groups::Groups,
+        ),
+        (
+            discovery::Discovery,
+            applications::Applications,
+            logins::Logins,
+            sessions::Sessions,
+            api_keys::ApiKeys,
+        ),
     )
 }
 
@@ -47,6 +88,25 @@ enum Tag {
     Domains,
     /// SAML and OIDC identity providers of an organization.
     Connections,
+    /// SCIM sources of an organization, and their bearer tokens.
+    Directories,
+    /// Roles of the application, and which groups give them.
+    Roles,
+    /// People inside one organization, fed by directories, by logins, or both.
+    Users,
+    /// Groups as directories pushed them.
+    Groups,
+    /// Which connection signs an email address in.
+    Discovery,
+    /// OIDC clients of Tenon.
+    Applications,
+    /// The recorded trace of each sign-in attempt.
+    Logins,
+    /// What one successful login opened.
+    Sessions,
+    /// Credentials of this API.
+    #[oai(rename = "API keys")]
+    ApiKeys,
 }
 
 /// Everything below `/api`.

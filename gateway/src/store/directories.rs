@@ -8,7 +8,7 @@ use super::entity::directory_tokens;
 use super::page::newest_first;
 use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
 use crate::ids::{DirectoryId, DirectoryTokenId};
-use crate::model::{Directory, DirectoryState, DirectoryToken, Slice, Timestamp, Window};
+use crate::model::{Directory, DirectoryToken, Slice, Window};
 
 pub async fn insert(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<(), StoreError> {
     let row = ActiveModel {
@@ -103,25 +103,6 @@ pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<
         1 => Ok(()),
         _ => Err(StoreError::Stale),
     }
-}
-
-/// Notes the first request of a directory. False when it was not the first.
-pub async fn activate(
-    tx: &Tx,
-    scope: &OrgScope,
-    id: DirectoryId,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let updated = scope
-        .update::<Entity>()
-        .col_expr(Column::State, Expr::value(DirectoryState::Syncing))
-        .col_expr(Column::LastRequestAt, Expr::value(now))
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .filter(Column::Id.eq(id))
-        .filter(Column::State.eq(DirectoryState::Waiting))
-        .exec(tx.db())
-        .await?;
-    Ok(updated.rows_affected == 1)
 }
 
 /// Removes the directory with its tokens. What it pushed has to be gone before: that has events of its own.

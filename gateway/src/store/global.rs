@@ -4,13 +4,10 @@ mod presented;
 
 use sea_orm::{ColumnTrait, EntityTrait, PrimaryKeyTrait, QueryFilter, QuerySelect};
 
-use super::entity::{
-    connections, directories, directory_tokens, groups, logins, organizations, sessions, users,
-};
+use super::entity::{connections, directories, groups, logins, organizations, sessions, users};
 use super::scope::OrgOwned;
-use super::{DirectoryScope, OrgScope, Reads, StoreError};
+use super::{OrgScope, Reads, StoreError};
 use crate::ids::{ConnectionId, DirectoryId, GroupId, LoginId, OrganizationId, SessionId, UserId};
-use crate::model::DirectoryToken;
 
 pub use presented::{Tenant, find_code, find_refresh_token, find_session};
 
@@ -129,25 +126,4 @@ impl Owned for LoginId {
     async fn owner(self, db: &impl Reads) -> Result<Option<OrgScope>, StoreError> {
         owner_of::<logins::Entity, _>(db, self).await
     }
-}
-
-/// The directory whose bearer token this is the hash of. A SCIM request names its directory only in the path,
-/// which anybody can write; the token is the evidence, and the caller compares the two.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a SCIM token says which directory may be reached"
-)]
-pub async fn directory_of_token(
-    db: &impl Reads,
-    token_hash: &str,
-) -> Result<Option<(DirectoryScope, DirectoryToken)>, StoreError> {
-    let row = directory_tokens::Entity::find()
-        .filter(directory_tokens::Column::TokenHash.eq(token_hash))
-        .one(db.db())
-        .await?;
-    Ok(row.map(|row| {
-        let scope = OrgScope::from_evidence(row.organization_id);
-        let directory = DirectoryScope::from_evidence(scope, row.directory_id);
-        (directory, DirectoryToken::from(row))
-    }))
 }

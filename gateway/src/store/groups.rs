@@ -187,6 +187,24 @@ pub async fn find_in_organization(
     Ok(row.map(Group::from))
 }
 
+/// Those of these groups that the directory has.
+pub async fn existing(
+    db: &impl Reads,
+    scope: &OrgScope,
+    directory: DirectoryId,
+    ids: &[GroupId],
+) -> Result<Vec<GroupId>, StoreError> {
+    Ok(scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::DirectoryId.eq(directory))
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(db.db())
+        .await?)
+}
+
 /// A page of the organization's groups, newest first: those older than `after`, at most `limit`.
 pub async fn list(
     db: &impl Reads,

@@ -340,3 +340,46 @@ fn nested_of_membership() -> RelationDef {
         .to((groups::Column::DirectoryId, groups::Column::Id))
         .into()
 }
+
+/// A page of a group's members, each with the id that the directory sees: those before `before`, at most
+/// `limit`.
+pub async fn page(
+    db: &impl Reads,
+    scope: &OrgScope,
+    group: GroupId,
+    before: Option<&str>,
+    limit: u64,
+) -> Result<Vec<(String, Member)>, StoreError> {
+    let mut query = scope
+        .select::<Entity>()
+        .join(JoinType::LeftJoin, user_of_membership())
+        .filter(Column::GroupId.eq(group));
+    if let Some(before) = before {
+        query = query.filter(Column::MemberId.lt(before));
+    }
+    let rows: Vec<(String, Option<UserId>)> = query
+        .select_only()
+        .column(Column::MemberId)
+        .column(directory_users::Column::UserId)
+        .order_by_desc(Column::MemberId)
+        .limit(limit)
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(member_id, user)| {
+            let member = match user {
+                Some(user) => Member {
+                    kind: "user",
+                    id: user.to_string(),
+                },
+                None => Member {
+                    kind: "group",
+                    id: member_id.clone(),
+                },
+            };
+            (member_id, member)
+        })
+        .collect())
+}

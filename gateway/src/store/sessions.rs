@@ -1,7 +1,7 @@
 //! Sessions: what one successful login opened.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::columns::JsonText;
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
@@ -158,6 +158,40 @@ pub async fn end_sessions_of_connection(
 ) -> Result<Vec<Session>, StoreError> {
     let opened_by = Column::ConnectionId.eq(connection);
     end_where(tx, scope, opened_by, source, cause, now).await
+}
+
+/// As [`end_sessions_of_user`], for all that signed in to one application. The caller has locked its row.
+pub async fn end_sessions_of_application(
+    tx: &Tx,
+    scope: &OrgScope,
+    application: ApplicationId,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
+    let signed_in_to = Column::ApplicationId.eq(application);
+    end_where(tx, scope, signed_in_to, "", cause, now).await
+}
+
+/// The organizations that have active sessions at an application, in the order of their ids.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an application stands above organizations; only whose sessions there are is told"
+)]
+pub async fn organizations_of_application(
+    db: &impl Reads,
+    application: ApplicationId,
+) -> Result<Vec<OrgScope>, StoreError> {
+    let ids: Vec<OrganizationId> = Entity::find()
+        .select_only()
+        .column(Column::OrganizationId)
+        .distinct()
+        .filter(Column::ApplicationId.eq(application))
+        .filter(Column::State.eq(SessionState::Active))
+        .order_by_asc(Column::OrganizationId)
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    Ok(ids.into_iter().map(OrgScope::from_evidence).collect())
 }
 
 async fn end_where(

@@ -78,18 +78,12 @@ impl<R> ApiKey<R> {
         self.bound_to().is_none_or(|only| only == organization)
     }
 
-    /// For operations on what stands above organizations. There is nothing to hide in their lists, so a
-    /// bound key is told the reason.
+    /// For operations on what stands above organizations. That a bound key can't do them is nothing to hide.
     pub(super) fn of_deployment(&self) -> Result<(), Error> {
         match self.bound_to() {
             None => Ok(()),
             Some(_) => Err(Error::Forbidden("it is bound to one organization")),
         }
-    }
-
-    /// For one thing that stands above organizations: to a bound key it does not exist.
-    pub(super) fn of_deployment_or_missing(&self, name: &'static str) -> Result<(), Error> {
-        self.of_deployment().map_err(|_| Error::NotFound(name))
     }
 
     pub(super) fn has(&self, scope: ApiScope) -> bool {

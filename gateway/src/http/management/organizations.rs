@@ -156,7 +156,7 @@ impl Organizations {
         let tx = app.store.begin().await?;
         let scope = key.scope_owning(&tx, id.0).await?;
         patch.check()?;
-        let before = organizations::find(&tx, &scope)
+        let before = organizations::lock(&tx, &scope)
             .await?
             .ok_or(Error::NotFound("organization"))?;
         let after = patch.applied_to(before.clone());

@@ -204,6 +204,9 @@ impl ConnectionPatch {
             change.metadata = saml.metadata(app).await?;
             change.metadata_url = saml.metadata_url.clone().into();
         }
+        if let Some(issuer) = self.oidc.as_ref().and_then(|oidc| oidc.issuer.value()) {
+            flow::check_issuer(app, issuer).await?;
+        }
         change.settings = SettingsChange {
             saml: self.saml.map(SamlInput::into_change),
             oidc: self.oidc.map(OidcInput::into_change),

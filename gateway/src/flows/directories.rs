@@ -1,0 +1,147 @@
+//! Directories: made, changed, removed with what they pushed; and their bearer tokens.
+
+use crate::app::App;
+use crate::error::Error;
+use crate::flows::roles;
+use crate::ids::{DirectoryId, DirectoryTokenId};
+use crate::model::{
+    Cause, Directory, DirectoryState, DirectoryToken, EventType, IdentityEvent, Timestamp,
+};
+use crate::store::{OrgScope, Reads, Tx, directories};
+
+const TOKEN_PREFIX: &str = "tenon_scim_";
+/// The one in use, and the next one while the identity provider is changed over.
+const MAX_TOKENS: usize = 2;
+
+/// What the caller decides of a new directory.
+#[derive(Debug, Clone)]
+pub struct NewDirectory {
+    pub name: String,
+    pub provider: Option<String>,
+    pub default_role: Option<String>,
+}
+
+/// Creates a directory with its first token, whose text is returned this once.
+pub async fn create(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    new: NewDirectory,
+    cause: &Cause,
+) -> Result<(Directory, DirectoryToken, String), Error> {
+    check_default_role(tx, new.default_role.as_deref()).await?;
+    let now = Timestamp::from(app.clock.now());
+    let directory = Directory {
+        id: DirectoryId::generate(&*app.clock, &*app.entropy),
+        organization_id: scope.organization(),
+        name: new.name,
+        provider: new.provider,
+        default_role: new.default_role,
+        state: DirectoryState::Waiting,
+        created_at: now,
+        updated_at: now,
+    };
+    directories::insert(tx, scope, &directory).await?;
+    tx.record(scope, event(EventType::DirectoryCreated, &directory), cause);
+    let (token, text) = insert_token(app, tx, scope, directory.id).await?;
+    Ok((directory, token, text))
+}
+
+/// Writes `after` where it differs. Another default role changes the users' roles at once.
+pub async fn update(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    before: &Directory,
+    mut after: Directory,
+    cause: &Cause,
+) -> Result<Directory, Error> {
+    let id = after.id;
+    if after.default_role != before.default_role {
+        check_default_role(tx, after.default_role.as_deref()).await?;
+    }
+    after.updated_at = app.clock.now().into();
+    let event_type = EventType::DirectoryUpdated;
+    let change = IdentityEvent::change(event_type, source(id), id, before, &after);
+    let Some(event) = change else {
+        return Ok(before.clone());
+    };
+    directories::update(tx, scope, &after).await?;
+    tx.record(scope, event, cause);
+    if after.default_role != before.default_role {
+        roles::recompute_directory(tx, scope, id, cause).await?;
+    }
+    Ok(after)
+}
+
+/// Makes another token, whose text is returned this once.
+///
+/// # Errors
+/// `too_many_tokens` when two are there already.
+pub async fn create_token(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    id: DirectoryId,
+) -> Result<(DirectoryToken, String), Error> {
+    directories::lock(tx, scope, id)
+        .await?
+        .ok_or(Error::NotFound("directory"))?;
+    if directories::tokens(tx, scope, id).await?.len() >= MAX_TOKENS {
+        return Err(Error::conflict(
+            "too_many_tokens",
+            "a directory has at most two tokens: delete the old one first",
+        ));
+    }
+    insert_token(app, tx, scope, id).await
+}
+
+/// Takes a token away; it is refused from the next request on.
+pub async fn remove_token(
+    tx: &Tx,
+    scope: &OrgScope,
+    id: DirectoryId,
+    token: DirectoryTokenId,
+) -> Result<(), Error> {
+    if directories::remove_token(tx, scope, id, token).await? {
+        Ok(())
+    } else {
+        Err(Error::NotFound("token"))
+    }
+}
+
+async fn insert_token(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    directory: DirectoryId,
+) -> Result<(DirectoryToken, String), Error> {
+    let text = format!("{TOKEN_PREFIX}{}", app.entropy.token());
+    let token = DirectoryToken {
+        id: DirectoryTokenId::generate(&*app.clock, &*app.entropy),
+        last_four: text[text.len() - 4..].to_owned(),
+        created_at: app.clock.now().into(),
+        last_used_at: None,
+        expires_at: None,
+    };
+    let hash = app.vault.hash(&text);
+    directories::insert_token(tx, scope, directory, &token, &hash).await?;
+    Ok((token, text))
+}
+
+async fn check_default_role(db: &impl Reads, role: Option<&str>) -> Result<(), Error> {
+    match role {
+        Some(slug) if crate::store::roles::find(db, slug).await?.is_none() => {
+            Err(Error::invalid("default_role", "there is no such role"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn event(event_type: EventType, directory: &Directory) -> IdentityEvent {
+    IdentityEvent::new(event_type, source(directory.id), directory.id, directory)
+}
+
+fn source(id: DirectoryId) -> String {
+    format!("/directories/{id}")
+}

@@ -1,0 +1,299 @@
+//! Applications: the OIDC clients.
+
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::types::MaybeUndefined;
+use poem_openapi::{Object, OpenApi};
+use serde_json::Value;
+
+use super::Tag;
+use super::answer::{Answer, Created, Deleted, Done};
+use super::body::Body;
+use super::key::{ApiKey, Write};
+use super::once::{Attempt, Once};
+use super::page::{Cursor, Limit, Page, window};
+use super::problem::Problem;
+use crate::app::App;
+use crate::error::Error;
+use crate::flows::applications as flow;
+use crate::ids::ApplicationId;
+use crate::model::{Application, ApplicationType, SigningAlgorithm};
+use crate::store::applications;
+
+#[derive(Debug, Object)]
+struct NewApplication {
+    #[oai(validator(min_length = 1, max_length = 200))]
+    name: String,
+    /// Matched byte for byte: https, or http to a loopback host, without a fragment.
+    #[oai(validator(min_items = 1, max_items = 100))]
+    redirect_uris: Vec<String>,
+    #[oai(validator(max_items = 100))]
+    post_logout_redirect_uris: Option<Vec<String>>,
+    /// `confidential` by default.
+    #[oai(rename = "type")]
+    kind: Option<ApplicationType>,
+    /// `RS256` by default.
+    id_token_signing_alg: Option<SigningAlgorithm>,
+    /// Seconds, at most 300, which is the default.
+    #[oai(validator(minimum(value = "1"), maximum(value = "300")))]
+    access_token_ttl: Option<i64>,
+    /// Seconds, 30 days by default; also a session's longest life.
+    #[oai(validator(minimum(value = "1"), maximum(value = "31536000")))]
+    refresh_token_ttl: Option<i64>,
+    backchannel_logout_uri: Option<String>,
+    /// Where a sign-in that an identity provider starts is sent for a fresh request.
+    initiate_login_uri: Option<String>,
+    /// Public keys for `private_key_jwt` (RFC 7517).
+    jwks: Option<Value>,
+}
+
+#[derive(Debug, Object)]
+struct ApplicationPatch {
+    #[oai(validator(min_length = 1, max_length = 200))]
+    name: Option<String>,
+    #[oai(validator(min_items = 1, max_items = 100))]
+    redirect_uris: Option<Vec<String>>,
+    #[oai(validator(max_items = 100))]
+    post_logout_redirect_uris: MaybeUndefined<Vec<String>>,
+    id_token_signing_alg: MaybeUndefined<SigningAlgorithm>,
+    #[oai(validator(minimum(value = "1"), maximum(value = "300")))]
+    access_token_ttl: MaybeUndefined<i64>,
+    #[oai(validator(minimum(value = "1"), maximum(value = "31536000")))]
+    refresh_token_ttl: MaybeUndefined<i64>,
+    backchannel_logout_uri: MaybeUndefined<String>,
+    initiate_login_uri: MaybeUndefined<String>,
+    jwks: MaybeUndefined<Value>,
+}
+
+/// An application with its secret.
+#[derive(Debug, Object)]
+struct ApplicationWithSecret {
+    #[oai(flatten)]
+    application: Application,
+    /// Shown this once; null for a public application.
+    client_secret: Option<String>,
+}
+
+pub(super) struct Applications;
+
+#[OpenApi(tag = "Tag::Applications")]
+impl Applications {
+    /// Create an application.
+    #[oai(
+        path = "/applications",
+        method = "post",
+        operation_id = "createApplication"
+    )]
+    async fn create(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        #[oai(name = "Idempotency-Key")] once: Once,
+        Body(new): Body<NewApplication>,
+    ) -> Result<Created<ApplicationWithSecret>, Problem> {
+        key.of_deployment()?;
+        let application = checked(new.into_application(&app))?;
+        let (tx, claim) = match once.begin(&app, &key).await? {
+            Attempt::First(tx, claim) => (tx, claim),
+            Attempt::Again(answer) => return Ok(answer),
+        };
+        let (application, client_secret) = flow::create(&app, &tx, application).await?;
+        let answer = Answer::new(&ApplicationWithSecret {
+            application,
+            client_secret,
+        });
+        Ok(claim.commit(&app, tx, answer).await?)
+    }
+
+    /// List applications.
+    #[oai(
+        path = "/applications",
+        method = "get",
+        operation_id = "listApplications"
+    )]
+    async fn list(
+        &self,
+        app: Data<&App>,
+        key: ApiKey,
+        limit: Query<Limit>,
+        cursor: Query<Cursor<ApplicationId>>,
+    ) -> Result<Json<Page<Application>>, Problem> {
+        key.of_deployment()?;
+        let window = window(limit.0, cursor.0);
+        let slice = applications::list(&app.store.read(), window).await?;
+        Ok(Json(Page::of(slice)))
+    }
+
+    /// Find an application.
+    #[oai(
+        path = "/applications/:id",
+        method = "get",
+        operation_id = "findApplication"
+    )]
+    async fn find(
+        &self,
+        app: Data<&App>,
+        key: ApiKey,
+        id: Path<ApplicationId>,
+    ) -> Result<Json<Application>, Problem> {
+        key.of_deployment()?;
+        let stored = applications::find(&app.store.read(), id.0)
+            .await?
+            .ok_or(Error::NotFound("application"))?;
+        Ok(Json(stored.application))
+    }
+
+    /// Change an application.
+    #[oai(
+        path = "/applications/:id",
+        method = "patch",
+        operation_id = "updateApplication"
+    )]
+    async fn update(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<ApplicationId>,
+        Body(patch): Body<ApplicationPatch>,
+    ) -> Result<Json<Application>, Problem> {
+        key.of_deployment()?;
+        let tx = app.store.begin().await?;
+        let mut stored = applications::lock(&tx, id.0)
+            .await?
+            .ok_or(Error::NotFound("application"))?;
+        let before = stored.application.clone();
+        stored.application = checked(patch.applied_to(stored.application))?;
+        if stored.application != before {
+            stored.application.updated_at = app.clock.now().into();
+            applications::update(&tx, &stored).await?;
+            tx.commit().await?;
+        }
+        Ok(Json(stored.application))
+    }
+
+    /// Delete an application.
+    ///
+    /// Its tokens are refused from now on.
+    #[oai(
+        path = "/applications/:id",
+        method = "delete",
+        operation_id = "deleteApplication"
+    )]
+    async fn remove(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<ApplicationId>,
+    ) -> Result<Deleted, Problem> {
+        key.of_deployment()?;
+        let tx = app.store.begin().await?;
+        flow::remove(&app, &tx, id.0, &key.cause()).await?;
+        tx.commit().await?;
+        Ok(Deleted)
+    }
+
+    /// Give an application another secret.
+    ///
+    /// The one before works for 24 hours more. 409 `public_client` for a public application.
+    #[oai(
+        path = "/applications/:id/rotate_secret",
+        method = "post",
+        operation_id = "rotateApplicationSecret"
+    )]
+    async fn rotate_secret(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<ApplicationId>,
+        #[oai(name = "Idempotency-Key")] once: Once,
+    ) -> Result<Done<ApplicationWithSecret>, Problem> {
+        key.of_deployment()?;
+        let (tx, claim) = match once.begin(&app, &key).await? {
+            Attempt::First(tx, claim) => (tx, claim),
+            Attempt::Again(answer) => return Ok(answer),
+        };
+        let (application, secret) = flow::rotate_secret(&app, &tx, id.0).await?;
+        let answer = Answer::new(&ApplicationWithSecret {
+            application,
+            client_secret: Some(secret),
+        });
+        Ok(claim.commit(&app, tx, answer).await?)
+    }
+}
+
+fn checked(application: Application) -> Result<Application, Error> {
+    match flow::check(&application) {
+        problems if problems.is_empty() => Ok(application),
+        problems => Err(Error::Invalid(problems)),
+    }
+}
+
+impl NewApplication {
+    fn into_application(self, app: &App) -> Application {
+        let id = ApplicationId::generate(&*app.clock, &*app.entropy);
+        let now = app.clock.now().into();
+        Application {
+            id,
+            client_id: id,
+            name: self.name,
+            kind: self.kind.unwrap_or_default(),
+            redirect_uris: self.redirect_uris,
+            post_logout_redirect_uris: self.post_logout_redirect_uris.unwrap_or_default(),
+            id_token_signing_alg: self.id_token_signing_alg.unwrap_or_default(),
+            access_token_ttl: self.access_token_ttl.unwrap_or(flow::MAX_ACCESS_TOKEN_TTL),
+            refresh_token_ttl: self
+                .refresh_token_ttl
+                .unwrap_or(flow::DEFAULT_REFRESH_TOKEN_TTL),
+            backchannel_logout_uri: self.backchannel_logout_uri,
+            initiate_login_uri: self.initiate_login_uri,
+            jwks: self.jwks,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+impl ApplicationPatch {
+    fn applied_to(self, mut application: Application) -> Application {
+        fn set<T>(field: &mut T, change: MaybeUndefined<T>, default: T) {
+            match change {
+                MaybeUndefined::Undefined => {}
+                MaybeUndefined::Null => *field = default,
+                MaybeUndefined::Value(value) => *field = value,
+            }
+        }
+        if let Some(name) = self.name {
+            application.name = name;
+        }
+        if let Some(redirect_uris) = self.redirect_uris {
+            application.redirect_uris = redirect_uris;
+        }
+        set(
+            &mut application.post_logout_redirect_uris,
+            self.post_logout_redirect_uris,
+            Vec::new(),
+        );
+        set(
+            &mut application.id_token_signing_alg,
+            self.id_token_signing_alg,
+            SigningAlgorithm::default(),
+        );
+        set(
+            &mut application.access_token_ttl,
+            self.access_token_ttl,
+            flow::MAX_ACCESS_TOKEN_TTL,
+        );
+        set(
+            &mut application.refresh_token_ttl,
+            self.refresh_token_ttl,
+            flow::DEFAULT_REFRESH_TOKEN_TTL,
+        );
+        self.backchannel_logout_uri
+            .update_to(&mut application.backchannel_logout_uri);
+        self.initiate_login_uri
+            .update_to(&mut application.initiate_login_uri);
+        self.jwks.update_to(&mut application.jwks);
+        application
+    }
+}
