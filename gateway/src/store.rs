@@ -29,6 +29,8 @@ mod page;
 pub mod role_mappings;
 pub mod roles;
 mod routing;
+mod scim_filter;
+pub mod scim_list;
 pub mod scope;
 pub mod sessions;
 pub mod signing_keys;

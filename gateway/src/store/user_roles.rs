@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sea_orm::sea_query::{Expr, ExprTrait, UnionType};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query, UnionType};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
     JoinType, QueryFilter, QuerySelect, QueryTrait,
@@ -157,9 +157,14 @@ pub async fn write(
         let rows = chunk
             .iter()
             .map(|(user, role)| (user.to_string(), role.role.clone(), role.source.clone()));
+        // SQLite compares a row value with a subquery only, not with a list.
+        let rows = Query::select()
+            .expr(Expr::col(Asterisk))
+            .from_values(rows, "lost")
+            .to_owned();
         scope
             .delete::<Entity>()
-            .filter(row.in_tuples(rows))
+            .filter(row.in_subquery(rows))
             .exec(tx.db())
             .await?;
     }
