@@ -47,6 +47,12 @@ pub enum Error {
     Invalid(Vec<FieldProblem>),
     #[error("the request can't be read: {0}")]
     Malformed(String),
+    /// What the `scim` crate refused.
+    #[error("{0}")]
+    Scim(#[from] scim::ScimError),
+    /// `If-Match` names another version.
+    #[error("the resource has changed: its version is another one now")]
+    PreconditionFailed,
     #[error("the cursor is not one of this list")]
     InvalidCursor,
     /// A unique value is taken, or the state does not allow it. The code says which.
@@ -88,6 +94,8 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::Invalid(_) => "invalid_request",
             Self::Malformed(_) => "malformed_request",
+            Self::Scim(error) => error.code(),
+            Self::PreconditionFailed => "precondition_failed",
             Self::InvalidCursor => "invalid_cursor",
             Self::Conflict { code, .. } | Self::CursorGone { code, .. } => code,
             Self::TooManyRequests { .. } => "too_many_requests",
@@ -118,6 +126,10 @@ impl Error {
             Self::Invalid(_) | Self::Malformed(_) | Self::InvalidCursor | Self::Connector(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Scim(error) => {
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
+            }
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Conflict { .. } | Self::Store(StoreError::Stale) => StatusCode::CONFLICT,
             Self::CursorGone { .. } => StatusCode::GONE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,

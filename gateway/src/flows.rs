@@ -9,6 +9,7 @@ pub mod discovery;
 pub mod domains;
 pub mod login;
 pub mod organizations;
+pub mod provisioning;
 pub mod role_mappings;
 pub mod roles;
 pub mod signing_keys;

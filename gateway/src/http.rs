@@ -15,6 +15,7 @@ mod oidc;
 pub mod pages;
 pub mod request_id;
 mod saml;
+mod scim;
 mod security_headers;
 pub mod server;
 pub mod shell;
@@ -59,6 +60,7 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         .at("/health/ready", get(ready).data(health.clone()))
         .at("/metrics", get(metrics_text))
         .nest("/api", management::routes())
+        .nest("/scim/v2", scim::routes(app))
         .nest(
             "/",
             browser.with(pages).catch_all_error(error_page::unhandled),

@@ -9,8 +9,9 @@ pub mod applications;
 pub mod columns;
 pub mod connections;
 pub mod deliveries;
-pub mod directories;
 pub mod delivery_streams;
+pub mod directories;
+pub mod directory_tokens;
 pub mod directory_users;
 pub mod domains;
 mod entity;
@@ -42,7 +43,7 @@ pub mod vault;
 pub mod webhook_endpoints;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use open::{OpenError, Store};
 pub use routing::RoutedConnection;
@@ -84,6 +85,23 @@ impl StoreError {
             Self::Database(error)
                 if matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(text)) if text.contains(column))
         )
+    }
+
+    /// Whether another transaction was in the way, so that the same work may succeed when it is done again
+    /// from its start: a deadlock, a serialization failure, a row that changed in between.
+    pub fn is_transient(&self) -> bool {
+        use sea_orm::{DbErr, RuntimeErr};
+        match self {
+            Self::Stale => true,
+            Self::Database(
+                DbErr::Exec(RuntimeErr::SqlxError(error))
+                | DbErr::Query(RuntimeErr::SqlxError(error)),
+            ) => error
+                .as_database_error()
+                .and_then(|error| error.code())
+                .is_some_and(|code| matches!(&*code, "40001" | "40P01")),
+            _ => false,
+        }
     }
 
     /// Whether a foreign key refused the write: the row pointed to is gone.

@@ -9,7 +9,7 @@ use scim::{GroupLink, ManagerLink, Meta, User};
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    QuerySelect, QueryTrait, Select,
 };
 use serde_json::{Map, Value};
 
@@ -17,8 +17,8 @@ use super::columns::JsonText;
 use super::entity::directory_users::{ActiveModel, Column, Entity};
 use super::entity::{directory_values, groups, memberships};
 use super::users::{IDS_PER_STATEMENT, group_of_membership};
-use super::{DirectoryScope, Reads, StoreError, Tx};
-use crate::ids::{DirectoryUserId, GroupId, UserId};
+use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
+use crate::ids::{DirectoryId, DirectoryUserId, GroupId, UserId};
 use crate::model::Timestamp;
 
 /// A user as its directory sees it.
@@ -167,6 +167,68 @@ pub async fn touch(
             .col_expr(Column::Version, Expr::col(Column::Version).add(1_i64))
             .col_expr(Column::UpdatedAt, Expr::value(now))
             .filter(Column::Id.is_in(chunk.iter().copied()))
+            .exec(tx.db())
+            .await?;
+    }
+    Ok(())
+}
+
+/// As [`touch`], for all users that a group lists: its name, which their `groups` shows, is another one.
+pub async fn touch_members(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    group: GroupId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let members = scope
+        .select::<memberships::Entity>()
+        .select_only()
+        .column(memberships::Column::MemberUserId)
+        .filter(memberships::Column::GroupId.eq(group))
+        .filter(memberships::Column::MemberUserId.is_not_null())
+        .into_query();
+    scope
+        .update::<Entity>()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1_i64))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::Id.in_subquery(members))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+/// The directory resources that feed a user of the organization.
+pub async fn of_user(
+    db: &impl Reads,
+    scope: &OrgScope,
+    user: UserId,
+) -> Result<Vec<(DirectoryScope, DirectoryUserId)>, StoreError> {
+    let rows: Vec<(DirectoryId, DirectoryUserId)> = scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::DirectoryId)
+        .column(Column::Id)
+        .filter(Column::UserId.eq(user))
+        .order_by_asc(Column::Id)
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(directory, id)| (DirectoryScope::from_evidence(*scope, directory), id))
+        .collect())
+}
+
+/// Takes the resources of these users away with their memberships.
+pub async fn remove_of_users(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    users: &[UserId],
+) -> Result<(), StoreError> {
+    for chunk in users.chunks(IDS_PER_STATEMENT) {
+        scope
+            .delete::<Entity>()
+            .filter(Column::UserId.is_in(chunk.iter().copied()))
             .exec(tx.db())
             .await?;
     }

@@ -126,6 +126,22 @@ pub async fn update(
     Ok(())
 }
 
+/// All groups of the directory, oldest first.
+pub async fn all(db: &impl Reads, scope: &DirectoryScope) -> Result<Vec<StoredGroup>, StoreError> {
+    let rows = scope
+        .select::<Entity>()
+        .order_by_asc(Column::Id)
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().map(StoredGroup::from).collect())
+}
+
+/// Takes all groups of the directory away with their memberships.
+pub async fn remove_all(tx: &Tx, scope: &DirectoryScope) -> Result<(), StoreError> {
+    scope.delete::<Entity>().exec(tx.db()).await?;
+    Ok(())
+}
+
 /// One member less in each of these groups, which are locked.
 pub async fn count_departure(
     tx: &Tx,

@@ -91,7 +91,7 @@ pub async fn resolve<'a>(
             .column(groups::Column::Id)
             .filter(groups::Column::Id.is_in(chunk.iter().copied()))
             .order_by_asc(groups::Column::Id)
-            .lock(LockType::KeyShare)
+            .lock(LockType::Share)
             .into_tuple()
             .all(tx.db())
             .await?;

@@ -16,7 +16,7 @@ use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Query, SelectStatement};
 
 use self::elements::{Collection, Member};
 use super::DirectoryScope;
-use super::entity::{directory_users, directory_values, groups, memberships};
+use super::entity::{directory_users, directory_values, groups};
 
 /// Which directory's resources a filter is about, and how they are addressed.
 #[derive(Clone, Copy)]

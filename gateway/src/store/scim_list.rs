@@ -1,15 +1,15 @@
 //! Lists of SCIM resources: filtered, sorted, by page (RFC 7644 section 3.4.2) or by cursor (RFC 9865).
 
 use scim::{Filter, ResourceType, Sort, SortOrder};
-use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering};
+use sea_orm::sea_query::{Expr, NullOrdering};
 use sea_orm::{
     Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select, StatementBuilder,
+    QuerySelect, QueryTrait, Select,
 };
 
 use super::directory_users::{self, StoredUser};
 use super::entity;
-use super::groups::{self, StoredGroup};
+use super::groups::StoredGroup;
 use super::scim_filter::Target;
 use super::{DirectoryScope, Reads, StoreError};
 

@@ -194,6 +194,19 @@ pub async fn organizations_of_application(
     Ok(ids.into_iter().map(OrgScope::from_evidence).collect())
 }
 
+/// As [`end_sessions_of_user`], for at most a thousand users.
+pub async fn end_sessions_of_users(
+    tx: &Tx,
+    scope: &OrgScope,
+    users: &[UserId],
+    source: &str,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
+    let which = Column::UserId.is_in(users.iter().copied());
+    end_where(tx, scope, which, source, cause, now).await
+}
+
 async fn end_where(
     tx: &Tx,
     scope: &OrgScope,

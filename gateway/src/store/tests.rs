@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{EntityTrait, Set};
+use sea_orm::{EntityTrait, QueryOrder, Set};
 
 use super::entity::{events, roles};
 use super::{Reads, Store};
@@ -16,6 +16,33 @@ pub(super) async fn store(dir: &tempfile::TempDir) -> Store {
     Store::open(&url, true, Arc::new(SystemClock), Arc::new(SystemEntropy))
         .await
         .unwrap()
+}
+
+/// Makes a role of the deployment.
+pub(crate) async fn insert_role(store: &Store, slug: &str, priority: i64) {
+    let tx = store.begin().await.unwrap();
+    let row = roles::ActiveModel {
+        priority: Set(priority),
+        ..role(slug)
+    };
+    roles::Entity::insert(row)
+        .exec_without_returning(tx.db())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// The organization's events as the application gets them, oldest first.
+pub(crate) async fn event_bodies(store: &Store, scope: &OrgScope) -> Vec<serde_json::Value> {
+    let rows = scope
+        .select::<events::Entity>()
+        .order_by_asc(events::Column::Seq)
+        .all(store.read().db())
+        .await
+        .unwrap();
+    let rows = rows.into_iter();
+    rows.map(|row| serde_json::from_str(&row.body).unwrap())
+        .collect()
 }
 
 fn role(slug: &str) -> roles::ActiveModel {

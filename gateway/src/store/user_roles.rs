@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query, UnionType};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, LockType, Query, UnionType};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
     JoinType, QueryFilter, QuerySelect, QueryTrait,
@@ -11,11 +11,10 @@ use sea_orm::{
 
 use super::entity::user_roles::{ActiveModel, Column, Entity};
 use super::entity::{
-    directories, directory_users, groups, identities, memberships, organizations, role_mappings,
-    roles,
+    directories, directory_users, groups, identities, organizations, role_mappings, roles,
 };
 use super::users::{IDS_PER_STATEMENT, group_of_membership, member_of};
-use super::{OrgScope, Reads, StoreError, Tx};
+use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
 use crate::ids::UserId;
 use crate::model::{RolePolicy, UserRole};
 
@@ -116,6 +115,25 @@ impl Claim {
             (Some(_), None) => Ok(false),
         }
     }
+}
+
+/// The role that every active user of the directory has. It stays that role until this transaction ends, so
+/// that a user made meanwhile is not passed over by a change of it.
+pub async fn lock_default_role(
+    tx: &Tx,
+    scope: &DirectoryScope,
+) -> Result<Option<String>, StoreError> {
+    let role: Option<Option<String>> = scope
+        .organization()
+        .select::<directories::Entity>()
+        .select_only()
+        .column(directories::Column::DefaultRole)
+        .filter(directories::Column::Id.eq(scope.directory()))
+        .lock(LockType::Share)
+        .into_tuple()
+        .one(tx.db())
+        .await?;
+    Ok(role.flatten())
 }
 
 /// The organization's policy, and the priority of each of these roles.

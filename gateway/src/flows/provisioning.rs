@@ -1,0 +1,132 @@
+//! What directories push: users and groups, exactly as they say it, and the application's users and roles
+//! that follow, in one transaction with their events.
+//!
+//! A write locks the rows that it is about, always in the same order: groups by id, directory users, users.
+//! So a PATCH without `If-Match` never fails because of another writer; it waits, or is done again.
+
+mod departure;
+mod groups;
+mod person;
+mod users;
+
+pub use departure::{remove_directory, remove_user};
+pub use groups::{create_group, delete_group, patch_group, replace_group};
+pub use users::{create_user, delete_user, patch_user, replace_user};
+
+use scim::EntityTags;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::ids::DirectoryId;
+use crate::model::{ActorKind, Cause, DirectoryState, EventType, IdentityEvent, Timestamp};
+use crate::store::directory_tokens::{self, Door};
+use crate::store::{DirectoryScope, OrgScope};
+
+/// How often a transaction is done again that another one was in the way of.
+const ATTEMPTS: u8 = 5;
+/// A token's `last_used_at` is at most so much behind.
+const NOTED_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+
+/// Whose request is served: a directory that showed one of its tokens.
+#[derive(Clone)]
+pub struct Push {
+    pub app: App,
+    pub scope: DirectoryScope,
+    pub cause: Cause,
+}
+
+/// What a write left behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written<T> {
+    pub resource: T,
+    /// False when everything was already as it was asked to be: no write, no event.
+    pub changed: bool,
+}
+
+impl Push {
+    /// The door of a directory. `directory` is the id of the request's path, as it was written.
+    ///
+    /// Errors: [`Error::Unauthorized`], whatever it is that does not fit (SECURITY-MODEL G13).
+    pub async fn authenticate(
+        app: &App,
+        directory: &str,
+        token: &str,
+        request_id: &str,
+    ) -> Result<Self, Error> {
+        let directory: DirectoryId = directory.parse().map_err(|_| Error::Unauthorized)?;
+        let now = Timestamp(app.clock.now());
+        let hash = app.vault.hash(token);
+        let door = directory_tokens::open(&app.store.read(), directory, &hash, now)
+            .await?
+            .ok_or(Error::Unauthorized)?;
+        let push = Self {
+            app: app.clone(),
+            scope: door.scope,
+            cause: Cause::new(ActorKind::Directory, directory, request_id),
+        };
+        push.note_use(&door, now).await?;
+        Ok(push)
+    }
+
+    /// At most once a minute, but for the first request: that one says that the directory is syncing now.
+    async fn note_use(&self, door: &Door, now: Timestamp) -> Result<(), Error> {
+        let noted = door
+            .last_used_at
+            .is_some_and(|at| now.0 - at.0 < NOTED_EVERY);
+        if noted && door.state != DirectoryState::Waiting {
+            return Ok(());
+        }
+        let tx = self.app.store.begin_relaxed().await?;
+        if let Some(directory) = directory_tokens::note_use(&tx, door, now).await? {
+            let event = IdentityEvent::new(
+                EventType::DirectoryActivated,
+                self.source(),
+                directory.id,
+                &directory,
+            );
+            tx.record(self.organization(), event, &self.cause);
+        }
+        Ok(tx.commit().await?)
+    }
+
+    pub fn organization(&self) -> &OrgScope {
+        self.scope.organization()
+    }
+
+    /// The directory's SCIM base URL, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        self.app
+            .public_url
+            .join(&format!("/scim/v2/{}", self.scope.directory()))
+    }
+
+    /// Of the events.
+    fn source(&self) -> String {
+        format!("/directories/{}", self.scope.directory())
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.app.clock.now())
+    }
+}
+
+/// Errors: [`Error::PreconditionFailed`] when `If-Match` names other versions only.
+fn check(if_match: Option<&EntityTags>, version: i64) -> Result<(), Error> {
+    match if_match {
+        Some(tags) if !tags.contain(version.unsigned_abs()) => Err(Error::PreconditionFailed),
+        _ => Ok(()),
+    }
+}
+
+/// Counts the attempts at one transaction.
+#[derive(Default)]
+struct Attempts(u8);
+
+impl Attempts {
+    /// Whether to begin again.
+    fn again<T>(&mut self, result: &Result<T, Error>) -> bool {
+        self.0 += 1;
+        let in_the_way = matches!(result, Err(Error::Store(error)) if error.is_transient());
+        in_the_way && self.0 < ATTEMPTS
+    }
+}

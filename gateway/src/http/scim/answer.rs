@@ -1,0 +1,73 @@
+//! Answers: `application/scim+json`, with the headers of RFC 7644 section 3.
+
+use poem::Response;
+use poem::http::{StatusCode, header};
+use scim::Meta;
+use serde_json::Value;
+
+pub(super) const CONTENT_TYPE: &str = "application/scim+json";
+
+/// What a request gets that is served.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    etag: Option<String>,
+    location: Option<String>,
+    body: Option<Value>,
+}
+
+impl Answer {
+    pub(super) fn ok(body: Value) -> Self {
+        Self {
+            status: StatusCode::OK,
+            etag: None,
+            location: None,
+            body: Some(body),
+        }
+    }
+
+    pub(super) fn created(body: Value, location: String) -> Self {
+        Self {
+            status: StatusCode::CREATED,
+            location: Some(location),
+            ..Self::ok(body)
+        }
+    }
+
+    pub(super) fn no_content() -> Self {
+        Self::empty(StatusCode::NO_CONTENT)
+    }
+
+    pub(super) fn not_modified() -> Self {
+        Self::empty(StatusCode::NOT_MODIFIED)
+    }
+
+    fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            etag: None,
+            location: None,
+            body: None,
+        }
+    }
+
+    /// The version of the resource that is answered, or was.
+    pub(super) fn of_version(mut self, meta: &Meta) -> Self {
+        self.etag = Some(meta.etag());
+        self
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let mut response = Response::builder().status(self.status);
+        if let Some(etag) = self.etag {
+            response = response.header(header::ETAG, etag);
+        }
+        if let Some(location) = self.location {
+            response = response.header(header::LOCATION, location);
+        }
+        match self.body {
+            Some(body) => response.content_type(CONTENT_TYPE).body(body.to_string()),
+            None => response.finish(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Errors as SCIM shows them (RFC 7644 section 3.12): JSON whatever went wrong, and no more about a fault of
+//! ours than where to find it in the log.
+
+use poem::Response;
+use poem::http::{StatusCode, header};
+use scim::{ErrorResponse, ScimError, ScimType};
+
+use super::answer::CONTENT_TYPE;
+use crate::error::{Error, Fault};
+use crate::http::limits::BodyRefused;
+use crate::store::StoreError;
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Error(Error),
+    /// Whether a token was given says only what the caller knows.
+    Unauthorized {
+        token_given: bool,
+    },
+    MethodNotAllowed,
+    /// Discovery documents take no filter (RFC 7644 section 4).
+    FilterForbidden,
+    Body(BodyRefused),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<ScimError> for Refusal {
+    fn from(error: ScimError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl Refusal {
+    pub(super) fn into_response(self) -> Response {
+        let body = self.to_error_response();
+        let status = StatusCode::from_u16(body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = Response::builder()
+            .status(status)
+            .content_type(CONTENT_TYPE);
+        match &self {
+            // RFC 6750 section 3: a request without a token gets no error code.
+            Self::Unauthorized { token_given } => {
+                let challenge = if *token_given {
+                    "Bearer realm=\"scim\", error=\"invalid_token\""
+                } else {
+                    "Bearer realm=\"scim\""
+                };
+                response = response.header(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::Error(Error::TooManyRequests { retry_after }) => {
+                response = response.header(header::RETRY_AFTER, *retry_after);
+            }
+            Self::Error(error) if error.fault() == Fault::Operator => {
+                tracing::error!(%error, code = error.code(), "a SCIM request failed");
+            }
+            _ => {}
+        }
+        response.body(body.to_json().to_string())
+    }
+
+    fn to_error_response(&self) -> ErrorResponse {
+        let new = |status: StatusCode, scim_type, detail: &str| {
+            ErrorResponse::new(status.as_u16(), scim_type, detail)
+        };
+        match self {
+            Self::Error(Error::Scim(error)) => error.into(),
+            Self::Error(error) => {
+                let status = error.status();
+                let scim_type = match error {
+                    Error::Conflict { code, .. } if *code == "uniqueness" => {
+                        Some(ScimType::Uniqueness)
+                    }
+                    Error::Malformed(_) => Some(ScimType::InvalidSyntax),
+                    Error::InvalidCursor => Some(ScimType::InvalidCursor),
+                    _ => None,
+                };
+                if error.fault() == Fault::Operator {
+                    return new(
+                        status,
+                        None,
+                        "the request failed; X-Request-Id names it in our log",
+                    );
+                }
+                new(status, scim_type, &error.to_string())
+            }
+            Self::Unauthorized { .. } => {
+                let detail = "a bearer token of this directory is needed";
+                new(StatusCode::UNAUTHORIZED, None, detail)
+            }
+            Self::MethodNotAllowed => {
+                let detail = "this endpoint has no such method";
+                new(StatusCode::METHOD_NOT_ALLOWED, None, detail)
+            }
+            Self::FilterForbidden => {
+                let detail = "discovery documents can't be filtered";
+                new(StatusCode::FORBIDDEN, None, detail)
+            }
+            Self::Body(refused) => {
+                let status = match refused {
+                    BodyRefused::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                    BodyRefused::TooSlow => StatusCode::REQUEST_TIMEOUT,
+                };
+                new(status, None, &refused.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `/Groups` (RFC 7644 section 3).
+
+use scim::{Group, ListQuery, ListResponse, MemberLink, PatchRequest, Projection, ResourceType};
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::error::Refusal;
+use super::request::Call;
+use crate::error::Error;
+use crate::flows::provisioning::{self, Written};
+use crate::ids::GroupId;
+use crate::store::groups::{self, StoredGroup};
+use crate::store::memberships;
+use crate::store::scim_list::{self, Listing};
+
+/// A larger group is not read again to answer a PATCH: 204 is right too (RFC 7644 section 3.5.2), Entra ID
+/// prefers it, and the cost of adding one member must not grow with the others.
+const MEMBERS_IN_ANSWER: i64 = 1_000;
+
+pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
+    let projection = call.projection()?;
+    let (group, members) = Group::parse(&call.json().await?)?;
+    let stored = provisioning::create_group(&call.push, group, members).await?;
+    let meta = stored.meta();
+    let location = ResourceType::Group.location(&call.base_url, &meta.id);
+    let body = render_one(&call, &projection, stored).await?;
+    Ok(Answer::created(body, location).of_version(&meta))
+}
+
+pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
+    let projection = call.projection()?;
+    let db = call.push.app.store.read();
+    let found = groups::find(&db, &call.push.scope, parse(id)?).await?;
+    let stored = found.ok_or(Error::NotFound("group"))?;
+    let meta = stored.meta();
+    if call
+        .if_none_match()
+        .is_some_and(|tags| tags.contain(meta.version))
+    {
+        return Ok(Answer::not_modified().of_version(&meta));
+    }
+    let body = render_one(&call, &projection, stored).await?;
+    Ok(Answer::ok(body).of_version(&meta))
+}
+
+pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
+    let projection = call.projection()?;
+    let (id, if_match) = (parse(id)?, call.if_match());
+    let (group, members) = Group::parse(&call.json().await?)?;
+    let if_match = if_match.as_ref();
+    let Written { resource, .. } =
+        provisioning::replace_group(&call.push, id, if_match, group, members).await?;
+    let meta = resource.meta();
+    let body = render_one(&call, &projection, resource).await?;
+    Ok(Answer::ok(body).of_version(&meta))
+}
+
+pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
+    let projection = call.projection()?;
+    let (id, if_match) = (parse(id)?, call.if_match());
+    let request = PatchRequest::parse(ResourceType::Group, &call.json().await?)?;
+    let if_match = if_match.as_ref();
+    let Written { resource, .. } =
+        provisioning::patch_group(&call.push, id, if_match, &request).await?;
+    let meta = resource.meta();
+    if resource.member_count > MEMBERS_IN_ANSWER && !projection.is_chosen() {
+        return Ok(Answer::no_content().of_version(&meta));
+    }
+    let body = render_one(&call, &projection, resource).await?;
+    Ok(Answer::ok(body).of_version(&meta))
+}
+
+pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
+    let if_match = call.if_match();
+    provisioning::delete_group(&call.push, parse(id)?, if_match.as_ref()).await?;
+    Ok(Answer::no_content())
+}
+
+pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusal> {
+    let (filter, sort) = (
+        query.filter(ResourceType::Group)?,
+        query.sort(ResourceType::Group)?,
+    );
+    let listing = Listing {
+        base_url: &call.base_url,
+        filter: filter.as_ref(),
+        sort: sort.as_ref(),
+        offset: super::search::offset(&query),
+        limit: super::search::limit(&query),
+    };
+    let page = scim_list::groups(&call.push.app.store.read(), &call.push.scope, listing).await?;
+    let rendered = render(call, &query.projection, page.resources).await?;
+    let resources = rendered.into_iter().map(Value::Object).collect();
+    let total = super::search::total(page.total);
+    Ok(Answer::ok(
+        ListResponse::page(total, query.start_index, resources).into_json(),
+    ))
+}
+
+/// What is not an id names no group.
+fn parse(id: &str) -> Result<GroupId, Refusal> {
+    Ok(id.parse().map_err(|_| Error::NotFound("group"))?)
+}
+
+async fn render_one(
+    call: &Call,
+    projection: &Projection,
+    group: StoredGroup,
+) -> Result<Value, Refusal> {
+    let rendered = render(call, projection, vec![group]).await?;
+    Ok(rendered
+        .into_iter()
+        .map(Value::Object)
+        .next()
+        .unwrap_or_default())
+}
+
+/// The wanted part of each group. Members are read for all of them at once, and only where they are wanted.
+pub(super) async fn render(
+    call: &Call,
+    projection: &Projection,
+    groups: Vec<StoredGroup>,
+) -> Result<Vec<Map<String, Value>>, Refusal> {
+    let wants_members = projection.wants(ResourceType::Group, "members");
+    let mut members = std::collections::HashMap::new();
+    if wants_members {
+        let filled = groups.iter().filter(|group| group.member_count > 0);
+        let filled: Vec<GroupId> = filled.map(|group| group.id).collect();
+        let db = call.push.app.store.read();
+        members = memberships::links(&db, &call.push.scope, &filled).await?;
+    }
+    let rendered = groups.into_iter().map(|group| {
+        let members: Option<Vec<MemberLink>> = members.remove(&group.id);
+        let resource = group
+            .resource
+            .render(&call.base_url, &group.meta(), members.as_deref());
+        projection.apply(ResourceType::Group, resource)
+    });
+    Ok(rendered.collect())
+}

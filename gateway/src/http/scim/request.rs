@@ -1,0 +1,112 @@
+//! What a SCIM request brings.
+
+use poem::http::{HeaderMap, Method, header};
+use poem::{Body, Request};
+use scim::{EntityTags, ListQuery, Projection, ScimError};
+use serde_json::Value;
+
+use super::error::Refusal;
+use crate::error::Error;
+use crate::flows::provisioning::Push;
+use crate::http::limits::BodyRefused;
+
+/// A request whose caller is known.
+pub(super) struct Call {
+    pub(super) push: Push,
+    pub(super) base_url: String,
+    method: Method,
+    parameters: Vec<(String, String)>,
+    headers: HeaderMap,
+    body: tokio::sync::Mutex<Body>,
+}
+
+impl Call {
+    pub(super) fn new(push: Push, mut request: Request) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        let parameters = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        Self {
+            base_url: push.base_url(),
+            push,
+            method: request.method().clone(),
+            parameters,
+            headers: request.headers().clone(),
+            body: request.take_body().into(),
+        }
+    }
+
+    pub(super) fn method(&self) -> Method {
+        self.method.clone()
+    }
+
+    pub(super) fn has_filter(&self) -> bool {
+        let mut names = self.parameters.iter().map(|(name, _)| name);
+        names.any(|name| name.eq_ignore_ascii_case("filter"))
+    }
+
+    /// The query parameters of a list.
+    pub(super) fn query(&self) -> Result<ListQuery, Refusal> {
+        let parameters = self.parameters.iter();
+        let parameters = parameters.map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(ListQuery::from_parameters(parameters)?)
+    }
+
+    /// `attributes` and `excludedAttributes`, which every answer with a resource heeds.
+    pub(super) fn projection(&self) -> Result<Projection, Refusal> {
+        let value = |wanted: &str| {
+            let mut parameters = self.parameters.iter();
+            let found = parameters.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value.as_str())
+        };
+        Ok(Projection::parse(
+            value("attributes"),
+            value("excludedAttributes"),
+        )?)
+    }
+
+    /// The body of a `.search`.
+    pub(super) async fn search(&self) -> Result<ListQuery, Refusal> {
+        Ok(ListQuery::from_search_request(&self.json().await?)?)
+    }
+
+    /// The body. Directories send `application/scim+json`, `application/json`, and sometimes nothing at all
+    /// as its type: what counts is that it is JSON.
+    pub(super) async fn json(&self) -> Result<Value, Refusal> {
+        let body = std::mem::take(&mut *self.body.lock().await);
+        let bytes =
+            body.into_bytes()
+                .await
+                .map_err(|error| match BodyRefused::in_read_error(&error) {
+                    Some(refused) => Refusal::Body(refused),
+                    None => Error::Malformed("the body did not arrive".to_owned()).into(),
+                })?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let problem = format!("the body is not JSON: {error}");
+            ScimError::SyntaxInvalid { problem }.into()
+        })
+    }
+
+    pub(super) fn if_match(&self) -> Option<EntityTags> {
+        self.tags(header::IF_MATCH)
+    }
+
+    pub(super) fn if_none_match(&self) -> Option<EntityTags> {
+        self.tags(header::IF_NONE_MATCH)
+    }
+
+    /// Several headers of one name are one list (RFC 9110 section 5.3).
+    fn tags(&self, name: header::HeaderName) -> Option<EntityTags> {
+        let values = self.headers.get_all(name).iter();
+        let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then(|| EntityTags::parse(&values.join(",")))
+    }
+}
+
+/// The token of `Authorization: Bearer …`; the word's case does not matter (RFC 9110 section 11.1).
+pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}

@@ -1,0 +1,138 @@
+//! `/Users` (RFC 7644 section 3).
+
+use std::collections::HashMap;
+
+use scim::{
+    GroupLink, ListQuery, ListResponse, PatchRequest, Projection, ResourceType, User, UserLinks,
+};
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::error::Refusal;
+use super::request::Call;
+use crate::error::Error;
+use crate::flows::provisioning;
+use crate::ids::DirectoryUserId;
+use crate::store::directory_users::{self, StoredUser};
+use crate::store::scim_list::{self, Listing};
+
+pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
+    let projection = call.projection()?;
+    let user = User::parse(&call.json().await?)?;
+    let stored = provisioning::create_user(&call.push, user).await?;
+    let meta = stored.meta();
+    let location = ResourceType::User.location(&call.base_url, &meta.id);
+    let body = render_one(&call, &projection, stored).await?;
+    Ok(Answer::created(body, location).of_version(&meta))
+}
+
+pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
+    let projection = call.projection()?;
+    let db = call.push.app.store.read();
+    let found = directory_users::find(&db, &call.push.scope, parse(id)?).await?;
+    let stored = found.ok_or(Error::NotFound("user"))?;
+    let meta = stored.meta();
+    if call
+        .if_none_match()
+        .is_some_and(|tags| tags.contain(meta.version))
+    {
+        return Ok(Answer::not_modified().of_version(&meta));
+    }
+    let body = render_one(&call, &projection, stored).await?;
+    Ok(Answer::ok(body).of_version(&meta))
+}
+
+pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
+    let projection = call.projection()?;
+    let (id, if_match) = (parse(id)?, call.if_match());
+    let body = call.json().await?;
+    let written = provisioning::replace_user(&call.push, id, if_match.as_ref(), &body).await?;
+    let meta = written.resource.meta();
+    let body = render_one(&call, &projection, written.resource).await?;
+    Ok(Answer::ok(body).of_version(&meta))
+}
+
+pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
+    let projection = call.projection()?;
+    let (id, if_match) = (parse(id)?, call.if_match());
+    let request = PatchRequest::parse(ResourceType::User, &call.json().await?)?;
+    let written = provisioning::patch_user(&call.push, id, if_match.as_ref(), &request).await?;
+    let meta = written.resource.meta();
+    let body = render_one(&call, &projection, written.resource).await?;
+    Ok(Answer::ok(body).of_version(&meta))
+}
+
+pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
+    let if_match = call.if_match();
+    provisioning::delete_user(&call.push, parse(id)?, if_match.as_ref()).await?;
+    Ok(Answer::no_content())
+}
+
+pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusal> {
+    let (filter, sort) = (
+        query.filter(ResourceType::User)?,
+        query.sort(ResourceType::User)?,
+    );
+    let listing = Listing {
+        base_url: &call.base_url,
+        filter: filter.as_ref(),
+        sort: sort.as_ref(),
+        offset: super::search::offset(&query),
+        limit: super::search::limit(&query),
+    };
+    let page = scim_list::users(&call.push.app.store.read(), &call.push.scope, listing).await?;
+    let rendered = render(call, &query.projection, page.resources).await?;
+    let resources = rendered.into_iter().map(Value::Object).collect();
+    let total = super::search::total(page.total);
+    Ok(Answer::ok(
+        ListResponse::page(total, query.start_index, resources).into_json(),
+    ))
+}
+
+/// What is not an id names nobody.
+fn parse(id: &str) -> Result<DirectoryUserId, Refusal> {
+    Ok(id.parse().map_err(|_| Error::NotFound("user"))?)
+}
+
+async fn render_one(
+    call: &Call,
+    projection: &Projection,
+    user: StoredUser,
+) -> Result<Value, Refusal> {
+    let rendered = render(call, projection, vec![user]).await?;
+    Ok(rendered
+        .into_iter()
+        .map(Value::Object)
+        .next()
+        .unwrap_or_default())
+}
+
+/// The wanted part of each user. Groups and managers are read for all of them at once, and only where they
+/// are wanted.
+pub(super) async fn render(
+    call: &Call,
+    projection: &Projection,
+    users: Vec<StoredUser>,
+) -> Result<Vec<Map<String, Value>>, Refusal> {
+    let (db, scope) = (call.push.app.store.read(), &call.push.scope);
+    let ids: Vec<DirectoryUserId> = users.iter().map(|user| user.id).collect();
+    let wants_groups = projection.wants(ResourceType::User, "groups");
+    let mut groups: HashMap<DirectoryUserId, Vec<GroupLink>> = HashMap::new();
+    if wants_groups {
+        groups = directory_users::groups_of(&db, scope, &ids).await?;
+    }
+    let managers = users.iter().filter_map(|user| user.resource.manager());
+    let managers = directory_users::managers(&db, scope, managers).await?;
+    let rendered = users.into_iter().map(|user| {
+        let links = UserLinks {
+            groups: groups.remove(&user.id).filter(|groups| !groups.is_empty()),
+            manager: user
+                .resource
+                .manager()
+                .and_then(|id| managers.get(id).cloned()),
+        };
+        let resource = user.resource.render(&call.base_url, &user.meta(), &links);
+        projection.apply(ResourceType::User, resource)
+    });
+    Ok(rendered.collect())
+}
