@@ -331,3 +331,6 @@ fn remove_member(id: &str) -> Value {
         "Operations": [{"op": "remove", "path": format!("members[value eq \"{id}\"]")}],
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -316,3 +316,6 @@ fn cookie<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 fn set_cookie(name: &str, value: &str) -> String {
     format!("{name}={value}; Path=/app; HttpOnly; SameSite=Lax")
 }
+
+#[cfg(test)]
+mod tests;
