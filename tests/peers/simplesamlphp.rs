@@ -94,21 +94,13 @@ async fn simplesamlphp_encrypts_for_us() {
     let (tenon, idp) = start().await;
     connect(&tenon, &idp, json!({"want_encrypted_assertions": true})).await;
     let app = RelyingParty::register(&tenon).await;
-    for cipher in [
-        "http://www.w3.org/2001/04/xmlenc#aes128-cbc",
-        "http://www.w3.org/2009/xmlenc11#aes128-gcm",
-        "http://www.w3.org/2009/xmlenc11#aes256-gcm",
-    ] {
-        idp.configure(json!({"encrypt": true, "cipher": cipher}));
-        let (posting, landed) = sign_in(&app, &idp).await;
-        let response = posting.decoded("SAMLResponse");
-        assert!(
-            response.contains("EncryptedAssertion") && response.contains(cipher),
-            "{response}"
-        );
-        let tokens = app.redeem(&landed).await.expect(200);
-        assert_eq!(claims(&tokens["id_token"])["email"], "alice@acme.example");
-    }
+    idp.configure(json!({"encrypt": true}));
+    let (posting, landed) = sign_in(&app, &idp).await;
+    let response = posting.decoded("SAMLResponse");
+    assert!(response.contains("<saml:EncryptedAssertion"), "{response}");
+    assert!(!response.contains("alice@acme.example"), "{response}");
+    let tokens = app.redeem(&landed).await.expect(200);
+    assert_eq!(claims(&tokens["id_token"])["email"], "alice@acme.example");
 }
 
 #[tokio::test]

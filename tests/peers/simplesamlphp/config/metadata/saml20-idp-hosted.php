@@ -1,14 +1,13 @@
 <?php
 
 // Switches from options.json in the test's folder:
-//   encrypt          encrypt assertions with the certificate of the service provider's metadata
-//   cipher           the algorithm that encrypts them (default: SimpleSAMLphp's own, AES-128-CBC)
+//   encrypt          encrypt assertions with the certificate of the service provider's metadata (always AES-128-CBC)
 //   require_signed   refuse an AuthnRequest that carries no signature
 //   sign_response, sign_assertion   what is signed (default: both)
 
 $options = json_decode(file_get_contents(getenv('SSP_STATE') . '/options.json'), true);
 
-$metadata['__DYNAMIC:1__'] = array_filter([
+$metadata['__DYNAMIC:1__'] = [
     'host' => '__DEFAULT__',
     'privatekey' => 'idp.key',
     'certificate' => 'idp.crt',
@@ -22,8 +21,7 @@ $metadata['__DYNAMIC:1__'] = array_filter([
         ],
     ],
     'assertion.encryption' => $options['encrypt'] ?? false,
-    'sharedkey_algorithm' => $options['cipher'] ?? null,
     'validate.authnrequest' => $options['require_signed'] ?? false,
     'saml20.sign.response' => $options['sign_response'] ?? true,
     'saml20.sign.assertion' => $options['sign_assertion'] ?? true,
-], fn ($value) => $value !== null);
+];
