@@ -12,6 +12,13 @@ use tokio::sync::OnceCell;
 
 use crate::{guarded::Guarded, peers};
 
+/// What Tenon runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseKind {
+    Sqlite,
+    Postgres,
+}
+
 /// SQLite in a fresh file or, with `TEST_DATABASE=postgres`, a fresh database of a PostgreSQL server that this
 /// test process started for itself.
 pub struct Database {
@@ -28,12 +35,32 @@ struct Postgres {
 static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
+impl DatabaseKind {
+    /// What `TEST_DATABASE` says.
+    pub fn of_this_run() -> Self {
+        match std::env::var("TEST_DATABASE").as_deref() {
+            Ok("postgres") => Self::Postgres,
+            Ok("sqlite") | Err(_) => Self::Sqlite,
+            Ok(other) => panic!("TEST_DATABASE is {other:?}; it can be sqlite or postgres"),
+        }
+    }
+}
+
 impl Database {
     pub async fn fresh() -> Self {
-        match std::env::var("TEST_DATABASE").as_deref() {
-            Ok("postgres") => Self::postgres().await,
-            Ok("sqlite") | Err(_) => Self::sqlite(),
-            Ok(other) => panic!("TEST_DATABASE is {other:?}; it can be sqlite or postgres"),
+        match DatabaseKind::of_this_run() {
+            DatabaseKind::Sqlite => Self::sqlite(),
+            DatabaseKind::Postgres => Self::postgres(&[]).await,
+        }
+    }
+
+    /// For measurements: on PostgreSQL the server counts its statements.
+    pub async fn counted(kind: DatabaseKind) -> Self {
+        match kind {
+            DatabaseKind::Sqlite => Self::sqlite(),
+            DatabaseKind::Postgres => {
+                Self::postgres(&["-c", "shared_preload_libraries=pg_stat_statements"]).await
+            }
         }
     }
 
@@ -51,8 +78,9 @@ impl Database {
     }
 
     /// A database and not only a schema: advisory locks and notifications reach as far as the database.
-    async fn postgres() -> Self {
-        let server = POSTGRES.get_or_init(Postgres::start).await;
+    /// The first call of a process starts the server, with these options.
+    async fn postgres(options: &[&str]) -> Self {
+        let server = POSTGRES.get_or_init(|| Postgres::start(options)).await;
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let mut admin = PgConnection::connect(&server.url)
             .await
@@ -73,10 +101,9 @@ impl Database {
 }
 
 impl Postgres {
-    async fn start() -> Self {
-        let mut server = Guarded::start(&mut Command::new(
-            Path::new(peers::SCRIPTS).join("postgres"),
-        ));
+    async fn start(options: &[&str]) -> Self {
+        let script = Path::new(peers::SCRIPTS).join("postgres");
+        let mut server = Guarded::start(Command::new(script).args(options));
         Self {
             url: server.listening().await,
             _server: server,

@@ -22,7 +22,7 @@ mod user_agent;
 
 pub use api::{Answer, Api, text};
 pub use chromium::Chromium;
-pub use database::Database;
+pub use database::{Database, DatabaseKind};
 pub use in_process::{InProcess, MovedClock};
 pub use page::{Form, Page};
 pub use practice_idp::Idp;

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{Answer, Api, Page, Tenon, text};
 
-/// RFC 7636, appendix B.
-const CODE_VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+/// RFC 7636, appendix B, as is [`RelyingParty::CODE_VERIFIER`].
 const CODE_CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub struct RelyingParty {
@@ -19,6 +18,8 @@ pub struct RelyingParty {
 impl RelyingParty {
     /// Nothing listens there: a browser that is sent to it has arrived.
     pub const REDIRECT_URI: &str = "https://app.example/callback";
+    /// What [`Self::authorize_url`] has the challenge of.
+    pub const CODE_VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
     /// A confidential client.
     pub async fn register(tenon: &Tenon) -> Self {
@@ -83,7 +84,7 @@ impl RelyingParty {
             ("grant_type", "authorization_code"),
             ("code", &self.code(page)),
             ("redirect_uri", Self::REDIRECT_URI),
-            ("code_verifier", CODE_VERIFIER),
+            ("code_verifier", Self::CODE_VERIFIER),
         ])
         .await
     }

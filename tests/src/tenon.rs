@@ -34,7 +34,11 @@ impl Tenon {
 
     /// With settings beside, or instead of, those of every test.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let mut tenon = Self::new(&["serve"], Database::fresh().await, settings);
+        Self::start_on(Database::fresh().await, settings).await
+    }
+
+    pub async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
+        let mut tenon = Self::new(&["serve"], database, settings);
         tenon.run().await;
         tenon
     }
@@ -87,6 +91,11 @@ impl Tenon {
 
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Of its process, while it runs.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
     }
 
     /// What it logged so far.
@@ -188,7 +197,8 @@ impl Drop for Tenon {
     }
 }
 
-/// The `tenon` of this workspace, built now if it is not current; or `TENON_BINARY`.
+/// The `tenon` of this workspace, built now if it is not current, with optimization where the harness has it
+/// (`cargo bench`); or `TENON_BINARY`.
 fn binary() -> &'static str {
     static BINARY: OnceLock<String> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -204,6 +214,7 @@ fn binary() -> &'static str {
                 "--bin",
                 "tenon",
             ])
+            .args((!cfg!(debug_assertions)).then_some("--release"))
             .args(["--message-format", "json-render-diagnostics"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())

@@ -1,0 +1,192 @@
+//! One gateway under load: operations by eight clients at once, and what they cost.
+
+use std::{
+    future::Future,
+    panic::resume_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use integration::{Database, DatabaseKind, Tenon};
+
+use crate::{
+    Options,
+    gauge::{Gauge, Statements},
+    report::Report,
+    scale::Scale,
+};
+
+const CLIENTS: usize = 8;
+
+/// One gateway on one database, and what is known of it so far.
+pub(crate) struct Bench {
+    pub(crate) tenon: Tenon,
+    pub(crate) scale: Scale,
+    pub(crate) report: Report,
+    gauge: Gauge,
+    options: Options,
+}
+
+/// What one operation cost, on average over the run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    pub(crate) operations: usize,
+    /// Of the server's CPU.
+    pub(crate) server_ms: f64,
+    /// Of the database's CPU, where it is another process.
+    pub(crate) database_ms: Option<f64>,
+    pub(crate) statements: Option<PerOperation>,
+    pub(crate) per_second: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PerOperation {
+    pub(crate) statements: f64,
+    pub(crate) durable_commits: f64,
+    pub(crate) relaxed_commits: f64,
+}
+
+impl Bench {
+    pub(crate) async fn start(kind: DatabaseKind, options: Options) -> Self {
+        let database = Database::counted(kind).await;
+        let gauge = Gauge::of(kind, &database).await;
+        // Errors are still logged, and a gateway in production logs no requests at all at this level.
+        let settings = [("TENON_LOG", "warn")];
+        Self {
+            tenon: Tenon::start_on(database, &settings).await,
+            scale: options.scale(),
+            report: Report::of(kind),
+            gauge,
+            options,
+        }
+    }
+
+    /// Operations 0, 1, 2… up to `count`, or as many as there is time for; a tenth more before anything is
+    /// counted. An operation panics when its answer is not the right one.
+    pub(crate) async fn cost<F, R>(&mut self, name: &str, count: usize, operation: F) -> Cost
+    where
+        F: Fn(usize) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send,
+    {
+        self.cost_until(name, count, operation, async |_| {}).await
+    }
+
+    /// With what the operations set going: `finish` waits for the effects of as many as there were by then.
+    pub(crate) async fn cost_until<F, R>(
+        &mut self,
+        name: &str,
+        count: usize,
+        operation: F,
+        mut finish: impl AsyncFnMut(usize),
+    ) -> Cost
+    where
+        F: Fn(usize) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send,
+    {
+        let operation = Arc::new(operation);
+        let warm_up = (count / 10).max(CLIENTS);
+        let warmed_up = drive(0..warm_up, self.scale.patience, Arc::clone(&operation)).await;
+        finish(warmed_up).await;
+        self.gauge.forget_statements().await;
+        let before = self.gauge.cpu(&self.tenon);
+        let began = Instant::now();
+        let numbers = warm_up..warm_up + count;
+        let operations = drive(numbers, self.scale.patience, operation).await;
+        finish(warmed_up + operations).await;
+        let took = began.elapsed();
+        let used = self.gauge.cpu(&self.tenon) - before;
+        let all = self.gauge.statements().await;
+        if self.options.statements {
+            self.show_statements(name, operations, all.as_deref().unwrap_or_default());
+        }
+        let each = |total: Duration| total.as_secs_f64() * 1000.0 / operations as f64;
+        let per_operation = |all: Vec<_>| {
+            let counted = Statements::of(&all);
+            let each = |total: u64| total as f64 / operations as f64;
+            PerOperation {
+                statements: each(counted.statements),
+                durable_commits: each(counted.durable),
+                relaxed_commits: each(counted.relaxed),
+            }
+        };
+        let cost = Cost {
+            operations,
+            server_ms: each(used.server),
+            database_ms: used.database.map(each),
+            statements: all.map(per_operation),
+            per_second: operations as f64 / took.as_secs_f64(),
+        };
+        eprintln!("{name}: {cost:?}");
+        cost
+    }
+
+    /// Many operations that only prepare the next measurement. Answers how many there was time for.
+    pub(crate) async fn prepare<F, R>(&self, count: usize, operation: F) -> usize
+    where
+        F: Fn(usize) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send,
+    {
+        drive(0..count, self.scale.patience * 4, Arc::new(operation)).await
+    }
+
+    fn show_statements(&self, name: &str, operations: usize, all: &[crate::gauge::Statement]) {
+        eprintln!("--- {name}: statements per operation, µs each");
+        for statement in all {
+            let per_operation = statement.calls as f64 / operations as f64;
+            let each = statement.milliseconds * 1000.0 / statement.calls as f64;
+            if per_operation >= 0.01 {
+                eprintln!("{per_operation:8.2} {each:8.0}  {}", statement.text);
+            }
+        }
+    }
+}
+
+impl Cost {
+    /// Of the server and its database.
+    pub(crate) fn all_cpu_ms(&self) -> f64 {
+        self.server_ms + self.database_ms.unwrap_or_default()
+    }
+}
+
+/// Answers how many were done before the time was up.
+async fn drive<F, R>(
+    numbers: std::ops::Range<usize>,
+    patience: Duration,
+    operation: Arc<F>,
+) -> usize
+where
+    F: Fn(usize) -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + Send,
+{
+    let next = Arc::new(AtomicUsize::new(numbers.start));
+    let end = Instant::now() + patience;
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (next, operation, last) = (Arc::clone(&next), Arc::clone(&operation), numbers.end);
+            tokio::spawn(async move {
+                let mut done = 0;
+                while Instant::now() < end {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= last {
+                        break;
+                    }
+                    operation(number).await;
+                    done += 1;
+                }
+                done
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for client in clients {
+        match client.await {
+            Ok(count) => done += count,
+            Err(error) => resume_unwind(error.into_panic()),
+        }
+    }
+    assert!(done > 0, "nothing was done in {patience:?}");
+    done
+}

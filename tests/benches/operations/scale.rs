@@ -1,0 +1,52 @@
+//! How much is measured: bounded in number and in time.
+
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    /// Longest time of one measurement; the warm-up before it may take as long.
+    pub(crate) patience: Duration,
+    pub(crate) starts: usize,
+    pub(crate) logins: usize,
+    /// Operations that write.
+    pub(crate) writes: usize,
+    /// Operations that read.
+    pub(crate) reads: usize,
+    /// Operations that are answered from memory.
+    pub(crate) lookups: usize,
+    pub(crate) deliveries: usize,
+    /// Users of a directory, before and after it has grown.
+    pub(crate) users: [usize; 2],
+    /// Members of a group.
+    pub(crate) members: [usize; 2],
+    pub(crate) organizations: [usize; 2],
+}
+
+impl Scale {
+    pub(crate) const FULL: Self = Self {
+        patience: Duration::from_secs(8),
+        starts: 5,
+        logins: 600,
+        writes: 1_000,
+        reads: 5_000,
+        lookups: 20_000,
+        deliveries: 1_000,
+        users: [1_000, 10_000],
+        members: [10, 2_000],
+        organizations: [10, 10_000],
+    };
+
+    /// Enough to see that everything works, and the order of magnitude.
+    pub(crate) const QUICK: Self = Self {
+        patience: Duration::from_millis(1_500),
+        starts: 1,
+        logins: 40,
+        writes: 80,
+        reads: 160,
+        lookups: 400,
+        deliveries: 40,
+        users: [100, 400],
+        members: [10, 200],
+        organizations: [10, 200],
+    };
+}
