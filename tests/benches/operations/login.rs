@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Enough that eight clients rarely sign in the same person at once.
-const PEOPLE: usize = 64;
+const PEOPLE: usize = 40;
 
 /// To be repeated when there is more in the database.
 pub(crate) struct Again {

@@ -15,6 +15,14 @@ pub(crate) struct OidcPath {
 
 pub(crate) async fn measured(bench: &mut Bench, path: Arc<OidcPath>) -> Cost {
     let logins = bench.scale.logins;
+    let first = Arc::clone(&path);
+    let people = path.idp.practice().people().len();
+    bench
+        .prepare(people, move |number| {
+            let path = Arc::clone(&first);
+            async move { path.sign_in(number).await }
+        })
+        .await;
     bench
         .cost("OIDC login", logins, move |number| {
             let path = Arc::clone(&path);

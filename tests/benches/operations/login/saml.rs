@@ -27,6 +27,15 @@ struct Posting {
 pub(crate) async fn measured(bench: &mut Bench, path: &SamlPath) -> Cost {
     let path = path.clone();
     let logins = bench.scale.logins;
+    // Everybody's first sign-in, which makes a user, is another matter.
+    let first = path.clone();
+    let people = path.idp.practice().people().len();
+    bench
+        .prepare(people, move |number| {
+            let path = first.clone();
+            async move { path.sign_in(number).await }
+        })
+        .await;
     bench
         .cost("SAML login", logins, move |number| {
             let path = path.clone();
