@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Attribute values as the IdP sent them, in order.
-pub type AttributeValues = Vec<String>;
-
 /// The person, after mapping. Kept (sealed) between the ACS and the continue step, hence serde.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NormalizedIdentity {
@@ -38,6 +35,15 @@ pub struct NormalizedIdentity {
     pub session_expires_at: Option<DateTime<Utc>>,
     /// SAML `SessionIndex` or OIDC `sid`, for single logout.
     pub session_index: Option<String>,
-    /// SAML NameID element as needed in a LogoutRequest: (value, format, name qualifier, SP name qualifier).
-    pub name_id: Option<(String, Option<String>, Option<String>, Option<String>)>,
+    /// What a SAML LogoutRequest has to name.
+    pub name_id: Option<NameId>,
+}
+
+/// A SAML NameID (SAML Core 2.2.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameId {
+    pub value: String,
+    pub format: Option<String>,
+    pub name_qualifier: Option<String>,
+    pub sp_name_qualifier: Option<String>,
 }

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 pub use error::ConnectorError;
 pub use http::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
-pub use identity::{AttributeValues, NormalizedIdentity};
+pub use identity::{NameId, NormalizedIdentity};
 pub use settings::{
     AttributeMapping, EmailDomainPolicy, IdpInitiated, OidcSettings, SamlSettings, Settings,
     SettingsProblem, SpEndpoints, SpKeyPair, SpKeys, SsoBinding, TokenEndpointAuthMethod,
@@ -31,6 +31,10 @@ use saml::SamlConnector;
 
 /// One connection's protocol engine, opened once and kept in memory: certificates and keys are parsed here,
 /// not per login.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per connection, behind an Arc: nothing to box"
+)]
 pub enum Connector {
     Saml(SamlConnector),
     Oidc(OidcConnector),

@@ -10,7 +10,7 @@ use super::response::SAML;
 use super::xml::{Element, trim};
 use crate::mapping::{self, Mapped};
 use crate::provider::Provider;
-use crate::{AttributeMapping, ConnectorError, NormalizedIdentity};
+use crate::{AttributeMapping, ConnectorError, NameId, NormalizedIdentity};
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
@@ -21,14 +21,6 @@ const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 pub(super) struct Person {
     name_id: Option<NameId>,
     attributes: BTreeMap<String, Vec<String>>,
-}
-
-/// SAML Core 2.2.3.
-struct NameId {
-    value: String,
-    format: Option<String>,
-    name_qualifier: Option<String>,
-    sp_name_qualifier: Option<String>,
 }
 
 impl Person {
@@ -112,9 +104,7 @@ impl Person {
             auth_time: authn.instant.and_then(parse_time),
             session_expires_at: authn.session_not_on_or_after.and_then(parse_time),
             session_index: authn.session_index.map(str::to_owned),
-            name_id: self
-                .name_id
-                .map(|id| (id.value, id.format, id.name_qualifier, id.sp_name_qualifier)),
+            name_id: self.name_id,
         })
     }
 }
