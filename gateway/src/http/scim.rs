@@ -27,7 +27,7 @@ use crate::http::request_id::RequestId;
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// Everything below `/scim/v2`.
-pub fn routes(app: &App) -> impl Endpoint + 'static {
+pub(crate) fn routes(app: &App) -> impl Endpoint + 'static {
     Scim { app: app.clone() }.with(BodyLimit(MAX_BODY))
 }
 

@@ -12,7 +12,6 @@ pub mod connections;
 pub mod data_keys;
 pub mod deliveries;
 pub mod delivery_attempts;
-pub mod delivery_streams;
 pub mod deployment_secrets;
 pub mod directories;
 pub mod directory_tokens;

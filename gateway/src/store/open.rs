@@ -145,6 +145,7 @@ impl Store {
     }
 
     /// How far this machine's clock is ahead of the database's; nothing on SQLite, which has the same.
+    #[expect(clippy::disallowed_methods, reason = "asks for the time, no table")]
     pub async fn clock_skew(&self) -> Result<chrono::TimeDelta, StoreError> {
         if matches!(self.0.writers, Writers::Sqlite(_)) {
             return Ok(chrono::TimeDelta::zero());
@@ -259,6 +260,10 @@ async fn connect(url: &str, connections: u32, create: bool) -> Result<DatabaseCo
 }
 
 /// Brings the schema up to date, one replica at a time, or says how far it is behind.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "takes an advisory lock, no table"
+)]
 async fn prepare(connection: &DatabaseConnection, migrate: bool) -> Result<(), OpenError> {
     if !migrate {
         let missing = Migrator::get_pending_migrations(connection)

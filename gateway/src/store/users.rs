@@ -397,8 +397,8 @@ fn relations_of(scope: &OrgScope, ids: &[UserId]) -> SelectStatement {
         .filter(identities::Column::UserId.is_in(ids()));
     let in_groups = scope
         .select::<directory_users::Entity>()
-        .join(JoinType::InnerJoin, member_of().into())
-        .join(JoinType::InnerJoin, group_of_membership().into())
+        .join(JoinType::InnerJoin, member_of())
+        .join(JoinType::InnerJoin, group_of_membership())
         .select_only()
         .column_as(directory_users::Column::UserId, "user_id")
         .expr_as(Expr::val(IN_GROUP), "kind")

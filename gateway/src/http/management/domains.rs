@@ -114,7 +114,7 @@ impl Domains {
                 let status = http::StatusCode::BAD_GATEWAY;
                 Problem::http(status, "dns_unavailable", error.to_string())
             })?;
-        let proven = records.iter().any(|it| *it == domain.txt_record.value);
+        let proven = records.contains(&domain.txt_record.value);
         let (tx, claim) = match once.begin(&app, &key).await? {
             Attempt::First(tx, claim) => (tx, claim),
             Attempt::Again(answer) => return Ok(answer),

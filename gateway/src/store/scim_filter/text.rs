@@ -39,7 +39,7 @@ pub(super) fn compare(value: Expr, operator: CompareOperator, text: &str) -> Exp
 /// Instants are stored to the millisecond; what lies between two of them equals none.
 pub(super) fn compare_instant(value: Expr, operator: CompareOperator, at: DateTime<Utc>) -> Expr {
     use CompareOperator::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
-    let between = at.timestamp_subsec_nanos() % 1_000_000 != 0;
+    let between = !at.timestamp_subsec_nanos().is_multiple_of(1_000_000);
     let at = Timestamp(at);
     match operator {
         Equal if between => never(),
