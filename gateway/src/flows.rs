@@ -7,6 +7,7 @@ pub mod connections;
 pub mod directories;
 pub mod discovery;
 pub mod domains;
+pub mod housekeeping;
 pub mod login;
 pub mod organizations;
 pub mod provisioning;

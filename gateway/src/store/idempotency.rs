@@ -1,5 +1,6 @@
 //! Answers kept for `Idempotency-Key`, in the transaction of the change they answer (EVENTS section 3.5).
 
+use chrono::TimeDelta;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
@@ -7,6 +8,9 @@ use super::entity::idempotency_keys::{ActiveModel, Column, Entity, Model};
 use super::{Reads, StoreError, Tx};
 use crate::ids::ApiKeyId;
 use crate::model::Timestamp;
+
+/// How long an answer can be had again (EVENTS section 3.5).
+pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// One `Idempotency-Key` of one API key, and the request that came with it.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@
 //! takes the new rows away.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set};
 
 use super::entity::{authorization_codes, refresh_tokens};
 use super::{OrgScope, Reads, StoreError, Tx};
@@ -150,8 +150,8 @@ pub(super) async fn remove_of_sessions(
     Ok(())
 }
 
-/// Forgets codes and refresh tokens that ended before `codes_before` and `tokens_before`, whosever they are.
-/// Until then a used one is known, so that its reuse is.
+/// Forgets codes and refresh tokens that ended before these times, whosever they are, at most `limit` of
+/// each. Until then a used one is known, so that its reuse is. How many went.
 #[expect(
     clippy::disallowed_methods,
     reason = "housekeeping over all organizations"
@@ -160,13 +160,25 @@ pub async fn remove_expired(
     tx: &Tx,
     codes_before: Timestamp,
     tokens_before: Timestamp,
+    limit: u64,
 ) -> Result<u64, StoreError> {
-    let codes = authorization_codes::Entity::delete_many()
-        .filter(authorization_codes::Column::ExpiresAt.lt(codes_before))
+    use authorization_codes as codes;
+    let ended = codes::Entity::find()
+        .select_only()
+        .column(codes::Column::CodeHash)
+        .filter(codes::Column::ExpiresAt.lt(codes_before))
+        .limit(limit);
+    let codes = codes::Entity::delete_many()
+        .filter(codes::Column::CodeHash.in_subquery(ended.into_query()))
         .exec(tx.db())
         .await?;
-    let tokens = refresh_tokens::Entity::delete_many()
+    let ended = refresh_tokens::Entity::find()
+        .select_only()
+        .column(refresh_tokens::Column::TokenHash)
         .filter(refresh_tokens::Column::ExpiresAt.lt(tokens_before))
+        .limit(limit);
+    let tokens = refresh_tokens::Entity::delete_many()
+        .filter(refresh_tokens::Column::TokenHash.in_subquery(ended.into_query()))
         .exec(tx.db())
         .await?;
     Ok(codes.rows_affected + tokens.rows_affected)

@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::TimeDelta;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
@@ -14,12 +13,10 @@ use crate::app::App;
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::store::Tx;
-use crate::store::idempotency::{self, IdempotencyKey, KeptAnswer};
+use crate::store::idempotency::{self, IdempotencyKey, KEPT_FOR, KeptAnswer};
 
 const HEADER: &str = "idempotency-key";
 const MAX_KEY: usize = 255;
-/// EVENTS section 3.5.
-const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// The `Idempotency-Key` of a POST, if it has one.
 #[derive(Debug)]

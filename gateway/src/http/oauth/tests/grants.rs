@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::desk::{Desk, payload};
+use crate::flows::housekeeping;
 use crate::model::{SessionState, Timestamp};
 
 #[tokio::test]
@@ -189,4 +190,30 @@ async fn a_deactivation_amid_refreshes_leaves_no_survivor() {
         }
         assert_eq!(desk.redeem(&unused).await.refusal(), (400, "invalid_grant"));
     }
+}
+
+#[tokio::test]
+async fn housekeeping_forgets_only_what_has_ended() {
+    let desk = Desk::open().await;
+    let soon = Timestamp(desk.now().0 + TimeDelta::hours(2));
+    let (short, _) = desk.code_with(|_, session| session.expires_at = soon).await;
+    let (long, long_session) = desk.code_with(|_, _| ()).await;
+    let short = desk.redeem(&short).await.ok();
+    let kept = desk.redeem(&long).await.ok();
+    desk.advance(TimeDelta::hours(3));
+    housekeeping::tidy(&desk.app).await.unwrap();
+    let unknown = desk.refresh(&short["refresh_token"]).await;
+    assert_eq!(
+        unknown.json["error_description"],
+        "the refresh token is not valid"
+    );
+    desk.refresh(&kept["refresh_token"]).await.ok();
+    assert_eq!(
+        desk.redeem(&long).await.json["error_description"],
+        "the code was used before"
+    );
+    assert_eq!(
+        desk.session_state(long_session).await,
+        SessionState::Revoked
+    );
 }
