@@ -1,7 +1,9 @@
 # Two commands that do all their own set-up on a Debian machine with Rust:
 #   make dev    builds the gateway and runs it with the sandbox; it prints what to click
 #   make test   everything that must hold, on both databases, with the real peers and a browser
-.PHONY: dev test setup tools lint test-sqlite test-postgres
+# and, where PostgreSQL is installed:
+#   make bench  what one operation costs, beside the goals of docs/performance.md
+.PHONY: dev test bench setup tools lint test-sqlite test-postgres
 
 PEERS := $(or $(TENON_PEERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tenon/peers)
 
@@ -9,6 +11,10 @@ dev: tools
 	cargo run --locked --package gateway --bin tenon -- dev
 
 test: setup lint test-sqlite test-postgres
+
+bench: tools
+	cargo bench --locked --package connectors
+	cargo bench --locked --package integration --bench operations
 
 setup: tools
 	tests/peers/install

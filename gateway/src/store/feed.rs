@@ -134,6 +134,8 @@ async fn sequence_batch(store: &Store) -> Result<u64, StoreError> {
     tx.db().execute_raw(advance).await?;
     // One row per endpoint and organization, whatever the number of events. A stream that waits for a retry
     // keeps its time; one of a disabled endpoint keeps its cursor and sleeps. All lock them in this order.
+    // The inner LIMIT has SQLite look the new events up by `pos`: grouping alone would make it walk through
+    // all there ever were, by organization.
     let wake = Statement::from_sql_and_values(
         backend,
         "INSERT INTO delivery_streams \
@@ -141,13 +143,19 @@ async fn sequence_batch(store: &Store) -> Result<u64, StoreError> {
          SELECT endpoint.id, fresh.organization_id, fresh.seq, \
            CASE WHEN endpoint.state = 'enabled' THEN CAST($1 AS BIGINT) END, 0, 0 \
          FROM webhook_endpoints AS endpoint \
-         JOIN (SELECT organization_id, MIN(seq) AS seq FROM events WHERE pos > $2 \
+         JOIN (SELECT organization_id, MIN(seq) AS seq \
+               FROM (SELECT organization_id, seq FROM events WHERE pos > $2 \
+                     ORDER BY pos LIMIT $3) AS numbered \
                GROUP BY organization_id) AS fresh \
            ON endpoint.organization_id IS NULL OR endpoint.organization_id = fresh.organization_id \
          WHERE true ORDER BY endpoint.id, fresh.organization_id \
          ON CONFLICT (endpoint_id, organization_id) \
          DO UPDATE SET ready_at = excluded.ready_at WHERE delivery_streams.ready_at IS NULL",
-        [store.clock().now().timestamp_millis().into(), base.into()],
+        [
+            store.clock().now().timestamp_millis().into(),
+            base.into(),
+            i64::try_from(BATCH).unwrap_or(i64::MAX).into(),
+        ],
     );
     tx.db().execute_raw(wake).await?;
     tx.commit().await?;
