@@ -2,6 +2,7 @@
 
 mod dev;
 mod doctor;
+mod events;
 mod migrate;
 mod serve;
 
@@ -33,6 +34,9 @@ enum Command {
     Migrate(migrate::Options),
     /// Check settings, database, keys and names, and say how to mend what is wrong
     Doctor,
+    /// Look at a running gateway's events
+    #[command(subcommand)]
+    Events(events::Command),
 }
 
 /// Any failure that ends a command: its text is what the person reads.
@@ -64,6 +68,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Dev(options) => dev::run(cli.config.as_deref(), options).await?,
         Command::Migrate(options) => return migrate::run(config()?, options).await,
         Command::Doctor => return doctor::run(config()?).await,
+        Command::Events(command) => events::run(command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -40,6 +40,12 @@ macro_rules! typed_id {
                 Self(uuid_v7(clock, entropy))
             }
 
+            /// The smallest id of this millisecond: a bound for those made since then.
+            pub fn earliest(at: DateTime<Utc>) -> Self {
+                let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
+            }
+
             /// When the id was made, to the millisecond.
             pub fn minted_at(&self) -> DateTime<Utc> {
                 let millis = self.0.as_u128() >> 80;

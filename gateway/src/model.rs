@@ -27,6 +27,7 @@ pub use connection_view::{
 };
 pub use directory::{Directory, DirectoryState, DirectoryToken};
 pub use domain::{Domain, DomainState, TxtRecord};
+pub(crate) use event::sample_event;
 pub use event::{Actor, ActorKind, Cause, EventType, IdentityEvent, Member};
 pub use group::Group;
 pub use login::{Login, LoginOutcome, LoginState};

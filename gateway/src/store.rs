@@ -19,6 +19,7 @@ pub mod feed;
 pub mod global;
 mod group_commit;
 pub mod groups;
+pub mod housekeeping;
 pub mod idempotency;
 pub mod identities;
 pub mod logins;
@@ -48,7 +49,7 @@ pub(crate) mod tests;
 pub use open::{OpenError, Store};
 pub use routing::RoutedConnection;
 pub use scope::{DirectoryScope, OrgScope};
-pub use tx::{Reader, Reads, Tx};
+pub use tx::{Reader, Reads, Snapshot, Tx};
 pub use vault::Vault;
 
 /// Why a query or a commit failed.

@@ -57,6 +57,14 @@ impl Egress {
         }))
     }
 
+    /// What can be said of a URL without sending anything: its scheme, its port, a literal address.
+    ///
+    /// # Errors
+    /// When it could never be reached.
+    pub fn check(&self, url: &Url) -> Result<(), Blocked> {
+        self.0.policy.check(url).map(drop)
+    }
+
     /// Sends one request and reads its answer. Any status is an answer, 3xx too.
     ///
     /// # Errors

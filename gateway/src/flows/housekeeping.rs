@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::app::App;
 use crate::error::Error;
 use crate::model::Timestamp;
-use crate::store::{idempotency, logins, tokens};
+use crate::store::{housekeeping, idempotency, logins, tokens};
 
 /// How often a replica tidies up. Several do no harm to each other.
 const EVERY: Duration = Duration::from_secs(60);
@@ -47,7 +47,16 @@ pub async fn tidy(app: &App) -> Result<(), Error> {
             tokens::remove_expired(&tx, Timestamp(now - CODES_KEPT), Timestamp(now), BATCH).await?;
         tx.commit().await?;
         if removed < BATCH {
-            return Ok(());
+            break;
         }
     }
+    for chore in housekeeping::chores(now) {
+        if app.drain.has_begun() {
+            return Ok(());
+        }
+        let rows = housekeeping::tidy(&app.store, &chore).await?;
+        tracing::debug!(table = chore.table, rows, "tidied up");
+    }
+    housekeeping::forget_events(&app.store, now).await?;
+    Ok(())
 }

@@ -5,10 +5,12 @@ mod api_keys;
 mod applications;
 mod body;
 mod connections;
+mod deliveries;
 mod directories;
 mod discovery;
 mod document;
 mod domains;
+mod events;
 mod groups;
 mod key;
 mod logins;
@@ -21,6 +23,7 @@ mod roles;
 mod sessions;
 mod strict;
 mod users;
+mod webhook_endpoints;
 
 use poem::{Endpoint, EndpointExt, Request, Route};
 use poem_openapi::{OpenApiService, Tags};
@@ -56,6 +59,9 @@ type DeploymentApi = (
     logins::Logins,
     sessions::Sessions,
     api_keys::ApiKeys,
+    webhook_endpoints::WebhookEndpoints,
+    deliveries::Deliveries,
+    events::Events,
 );
 
 fn api() -> Api {
@@ -76,6 +82,9 @@ fn api() -> Api {
             logins::Logins,
             sessions::Sessions,
             api_keys::ApiKeys,
+            webhook_endpoints::WebhookEndpoints,
+            deliveries::Deliveries,
+            events::Events,
         ),
     )
 }
@@ -107,6 +116,10 @@ enum Tag {
     /// Credentials of this API.
     #[oai(rename = "API keys")]
     ApiKeys,
+    /// Where events are delivered, and how each delivery went.
+    Webhooks,
+    /// Every change of an organization, in order.
+    Events,
 }
 
 /// Everything below `/api`.

@@ -4,7 +4,7 @@ use poem_openapi::types::ToJSON;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Timestamp, UserChange};
+use super::{Timestamp, UserChange, WebhookEndpoint};
 use crate::ids::{EventId, OrganizationId};
 
 /// All event types; the text is CONTRACT's.
@@ -300,4 +300,39 @@ impl IdentityEvent {
             },
         })
     }
+}
+
+/// The bytes that `POST /webhook_endpoints/{id}/test` sends: shaped like an event, but none. Its `sequence` is
+/// 0, and it is in no feed.
+pub(crate) fn sample_event(
+    id: EventId,
+    endpoint: &WebhookEndpoint,
+    at: Timestamp,
+    cause: &Cause,
+) -> Result<String, serde_json::Error> {
+    let organization = endpoint
+        .organization_id
+        .unwrap_or(OrganizationId::earliest(chrono::DateTime::UNIX_EPOCH));
+    serde_json::to_string(&Envelope {
+        specversion: "1.0",
+        id,
+        event_type: "webhook_endpoint.test",
+        time: at,
+        timestamp: at,
+        source: format!(
+            "/organizations/{organization}/webhook_endpoints/{}",
+            endpoint.id
+        ),
+        subject: &endpoint.id.to_string(),
+        datacontenttype: "application/json",
+        organizationid: organization,
+        sequence: 0,
+        data: Data {
+            object: &endpoint.to_json().unwrap_or_default(),
+            member: None,
+            previous: None,
+            actor: &cause.actor,
+            request_id: &cause.request_id,
+        },
+    })
 }

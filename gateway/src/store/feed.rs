@@ -4,6 +4,7 @@
 //! An id taken before the commit is not in commit order, and a reader could skip. So positions are given
 //! afterwards, in batches, by whoever holds the feed's one row: any replica may, one at a time does.
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Statement,
@@ -250,6 +251,115 @@ pub async fn last_sequence(db: &impl Reads, scope: &OrgScope) -> Result<i64, Sto
         .one(db.db())
         .await?;
     Ok(row.map_or(0, |row| row.last_seq))
+}
+
+/// The first position that is still kept.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asks for a number of the feed, shows nothing"
+)]
+pub async fn oldest_position(db: &impl Reads) -> Result<Option<i64>, StoreError> {
+    let oldest: Option<Option<i64>> = events::Entity::find()
+        .select_only()
+        .column(events::Column::Pos)
+        .filter(events::Column::Pos.is_not_null())
+        .order_by_asc(events::Column::Pos)
+        .into_tuple()
+        .one(db.db())
+        .await?;
+    Ok(oldest.flatten())
+}
+
+/// The oldest event's id, by the time of the ids.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asks for a number of the feed, shows nothing"
+)]
+pub async fn oldest_id(db: &impl Reads) -> Result<Option<EventId>, StoreError> {
+    Ok(events::Entity::find()
+        .select_only()
+        .column(events::Column::Id)
+        .order_by_asc(events::Column::Id)
+        .into_tuple()
+        .one(db.db())
+        .await?)
+}
+
+/// The first `sequence` of the organization that is still kept.
+pub async fn oldest_sequence(db: &impl Reads, scope: &OrgScope) -> Result<Option<i64>, StoreError> {
+    Ok(scope
+        .select::<events::Entity>()
+        .select_only()
+        .column(events::Column::Seq)
+        .order_by_asc(events::Column::Seq)
+        .into_tuple()
+        .one(db.db())
+        .await?)
+}
+
+/// The last `sequence` of the organization that has its place in the feed; what was committed before is
+/// numbered before.
+pub async fn last_numbered_sequence(db: &impl Reads, scope: &OrgScope) -> Result<i64, StoreError> {
+    let numbered: Option<i64> = scope
+        .select::<events::Entity>()
+        .select_only()
+        .column(events::Column::Seq)
+        .filter(events::Column::Pos.is_not_null())
+        .order_by_desc(events::Column::Seq)
+        .into_tuple()
+        .one(db.db())
+        .await?;
+    match numbered {
+        Some(numbered) => Ok(numbered),
+        // All that there was is past its retention, or nothing is numbered yet.
+        None => match oldest_sequence(db, scope).await? {
+            Some(unnumbered) => Ok(unnumbered - 1),
+            None => last_sequence(db, scope).await,
+        },
+    }
+}
+
+/// The organization's last `sequence` up to this position of the feed.
+pub async fn sequence_at(
+    db: &impl Reads,
+    scope: &OrgScope,
+    position: i64,
+) -> Result<i64, StoreError> {
+    let at: Option<i64> = scope
+        .select::<events::Entity>()
+        .select_only()
+        .column(events::Column::Seq)
+        .filter(events::Column::Pos.lte(position))
+        .order_by_desc(events::Column::Seq)
+        .into_tuple()
+        .one(db.db())
+        .await?;
+    match at {
+        Some(at) => Ok(at),
+        None => Ok(oldest_sequence(db, scope).await?.unwrap_or(1) - 1),
+    }
+}
+
+/// The last position with nothing behind it that happened before `at`: every event since then comes later.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asks for a number of the feed, shows nothing"
+)]
+pub async fn position_before(db: &impl Reads, at: DateTime<Utc>) -> Result<i64, StoreError> {
+    // Ids carry the time, and their index makes this a look at what is replayed anyway.
+    let statement = Statement::from_sql_and_values(
+        db.db().get_database_backend(),
+        "SELECT COALESCE( \
+           (SELECT MIN(pos) - 1 FROM events WHERE id >= $1), \
+           (SELECT last_pos FROM event_feed WHERE id = 1)) AS position",
+        [EventId::earliest(at).into()],
+    );
+    let row = db
+        .db()
+        .query_one_raw(statement)
+        .await?
+        .ok_or(StoreError::Stale)?;
+    Ok(row.try_get("", "position")?)
 }
 
 impl From<events::Model> for FeedEvent {

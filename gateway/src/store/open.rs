@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use migrations::Migrator;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
-    TransactionTrait,
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr,
+    IsolationLevel, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::watch;
 
 use super::group_commit::GroupCommit;
 use super::routing::{RoutedConnection, Routing};
-use super::tx::{Reader, Tx, Writer};
+use super::tx::{Reader, Snapshot, Tx, Writer};
 use super::{OrgScope, StoreError};
 use crate::clock::{Clock, Entropy};
 use crate::ids::OrganizationId;
@@ -125,6 +125,21 @@ impl Store {
     /// Reads outside any transaction.
     pub fn read(&self) -> Reader {
         Reader(self.0.readers.clone())
+    }
+
+    /// Reads that all see the same instant. It holds a connection, and on SQLite the log's end: not for long.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let readers = &self.0.readers;
+        let options = match self.0.writers {
+            // A transaction sees what was there at its first read.
+            Writers::Sqlite(_) => TransactionOptions::default(),
+            Writers::Postgres(_) => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+        };
+        Ok(Snapshot(readers.begin_with_options(options).await?))
     }
 
     pub fn clock(&self) -> &dyn Clock {

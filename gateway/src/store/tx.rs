@@ -29,6 +29,17 @@ impl Reads for Reader {
     }
 }
 
+/// Reads that all see the same instant, whatever is committed meanwhile.
+pub struct Snapshot(pub(super) DatabaseTransaction);
+
+impl Reads for Snapshot {
+    type Connection = DatabaseTransaction;
+
+    fn db(&self) -> &DatabaseTransaction {
+        &self.0
+    }
+}
+
 pub(super) enum Writer {
     Sqlite(Turn),
     Postgres(DatabaseTransaction),

@@ -42,11 +42,11 @@ pub(super) fn window<Id>(limit: Limit, cursor: Cursor<Id>) -> Window<Id> {
     }
 }
 
-/// How many rows a page has: 1 to 100, 50 by default.
+/// How many rows a page has: 1 to `MAX`, 50 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limit(u64);
+pub(super) struct Limit<const MAX: u64 = MAX_LIMIT>(pub(super) u64);
 
-impl Type for Limit {
+impl<const MAX: u64> Type for Limit<MAX> {
     const IS_REQUIRED: bool = false;
     type RawValueType = Self;
     type RawElementValueType = Self;
@@ -58,7 +58,7 @@ impl Type for Limit {
     fn schema_ref() -> MetaSchemaRef {
         MetaSchemaRef::Inline(Box::new(MetaSchema {
             minimum: Some(1.0),
-            maximum: Some(MAX_LIMIT as f64),
+            maximum: Some(MAX as f64),
             default: Some(DEFAULT_LIMIT.into()),
             ..MetaSchema::new("integer")
         }))
@@ -73,11 +73,14 @@ impl Type for Limit {
     }
 }
 
-impl ParseFromParameter for Limit {
+impl<const MAX: u64> ParseFromParameter for Limit<MAX> {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         match value.parse() {
-            Ok(limit @ 1..=MAX_LIMIT) => Ok(Self(limit)),
-            _ => Err(ParseError::custom("a number from 1 to 100 is wanted")),
+            Ok(limit) if (1..=MAX).contains(&limit) => Ok(Self(limit)),
+            _ => {
+                let wanted = format!("a number from 1 to {MAX} is wanted");
+                Err(ParseError::custom(wanted))
+            }
         }
     }
 
@@ -167,10 +170,10 @@ mod tests {
             ("0", None),
             ("101", None),
         ] {
-            let read = Limit::parse_from_parameter(text).ok();
+            let read = Limit::<100>::parse_from_parameter(text).ok();
             assert_eq!(read.map(|it| it.0), limit, "{text}");
         }
         let none: [&str; 0] = [];
-        assert_eq!(Limit::parse_from_parameters(none).unwrap().0, 50);
+        assert_eq!(Limit::<100>::parse_from_parameters(none).unwrap().0, 50);
     }
 }

@@ -1,0 +1,175 @@
+//! What has had its time, taken away in batches. Several replicas may do so at once: each passes over the rows
+//! that another one has in hand.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    Value,
+};
+
+use super::entity::events;
+use super::{Reads, Store, StoreError};
+use crate::ids::{DeliveryId, EventId, LoginId};
+
+/// Rows in one transaction: no longer than other writers can wait for.
+const BATCH: u64 = 500;
+/// Batches of one chore in one go.
+const BATCHES: u32 = 40;
+
+/// How long events can be read and replayed (EVENTS section 2).
+pub const EVENTS_KEPT: TimeDelta = TimeDelta::days(90);
+const LOGINS_KEPT: TimeDelta = TimeDelta::days(30);
+const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
+const ATTEMPTS_KEPT: TimeDelta = TimeDelta::days(14);
+const CONFIG_CHANGES_KEPT: TimeDelta = TimeDelta::days(1);
+
+/// One table's rule.
+#[derive(Debug, Clone)]
+pub struct Chore {
+    pub table: &'static str,
+    key: &'static str,
+    /// Rows for which this holds; `$1` is the bound.
+    condition: &'static str,
+    bound: Value,
+    action: Action,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Action {
+    Delete,
+    Set(&'static str),
+}
+
+/// The rules for what nobody else takes away, but the events', whose order matters.
+pub fn chores(now: DateTime<Utc>) -> Vec<Chore> {
+    let before = |kept: TimeDelta| Value::from((now - kept).timestamp_millis());
+    let delete = |table, key, condition, bound| Chore {
+        table,
+        key,
+        condition,
+        bound,
+        action: Action::Delete,
+    };
+    let set = |table, condition, assignments| Chore {
+        table,
+        key: "id",
+        condition,
+        bound: before(TimeDelta::zero()),
+        action: Action::Set(assignments),
+    };
+    let login = LoginId::earliest(now - LOGINS_KEPT);
+    let delivery = DeliveryId::earliest(now - EVENTS_KEPT);
+    vec![
+        delete(
+            "config_changes",
+            "version",
+            "changed_at <= $1",
+            before(CONFIG_CHANGES_KEPT),
+        ),
+        delete(
+            "delivery_attempts",
+            "delivery_id, attempt",
+            "attempted_at <= $1",
+            before(ATTEMPTS_KEPT),
+        ),
+        delete("deliveries", "id", "id < $1", delivery.into()),
+        delete("logins", "id", "id < $1", login.into()),
+        set(
+            "sessions",
+            "state = 'active' AND expires_at <= $1",
+            "state = 'expired'",
+        ),
+        delete(
+            "sessions",
+            "id",
+            "state IN ('revoked', 'expired') AND expires_at <= $1",
+            before(SESSIONS_KEPT),
+        ),
+    ]
+}
+
+/// Does one chore, and returns how many rows it was.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what has expired goes, whoever owns it"
+)]
+pub async fn tidy(store: &Store, chore: &Chore) -> Result<u64, StoreError> {
+    let Chore {
+        table,
+        key,
+        condition,
+        bound,
+        action,
+    } = chore;
+    let backend = store.read().db().get_database_backend();
+    let due = format!("SELECT {key} FROM {table} WHERE {condition}");
+    let look = Statement::from_sql_and_values(backend, format!("{due} LIMIT 1"), [bound.clone()]);
+    let verb = match action {
+        Action::Delete => format!("DELETE FROM {table}"),
+        Action::Set(assignments) => format!("UPDATE {table} SET {assignments}"),
+    };
+    let sql = format!(
+        "{verb} WHERE ({key}) IN ({due} LIMIT {BATCH} {skip})",
+        skip = store.skip_locked()
+    );
+    let mut total = 0;
+    for _ in 0..BATCHES {
+        // Nothing to do, most of the time: that costs a read only.
+        if store
+            .read()
+            .db()
+            .query_one_raw(look.clone())
+            .await?
+            .is_none()
+        {
+            break;
+        }
+        let tx = store.begin().await?;
+        let batch = Statement::from_sql_and_values(backend, sql.as_str(), [bound.clone()]);
+        let rows = tx.db().execute_raw(batch).await?.rows_affected();
+        tx.commit().await?;
+        total += rows;
+        if rows < BATCH {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+/// Removes the oldest events, always a whole beginning of the feed: so its first position tells every reader
+/// whether something behind a cursor is gone.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is past its retention goes, whoever owns it"
+)]
+pub async fn forget_events(store: &Store, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    let bound = EventId::earliest(now - EVENTS_KEPT);
+    let mut total = 0;
+    for _ in 0..BATCHES {
+        let oldest: Vec<(i64, EventId)> = events::Entity::find()
+            .select_only()
+            .column(events::Column::Pos)
+            .column(events::Column::Id)
+            .filter(events::Column::Pos.is_not_null())
+            .order_by_asc(events::Column::Pos)
+            .limit(BATCH)
+            .into_tuple()
+            .all(store.read().db())
+            .await?;
+        let old = oldest.iter().take_while(|(_, id)| *id < bound);
+        let Some((last, _)) = old.last() else {
+            break;
+        };
+        let tx = store.begin().await?;
+        let result = events::Entity::delete_many()
+            .filter(events::Column::Pos.lte(*last))
+            .exec(tx.db())
+            .await?;
+        tx.commit().await?;
+        total += result.rows_affected;
+        if oldest.len() as u64 > result.rows_affected {
+            break;
+        }
+    }
+    Ok(total)
+}
