@@ -1,5 +1,6 @@
 //! The command line: `tenon <command>`. Answers go to standard output, everything else to standard error.
 
+mod api_key;
 mod dev;
 mod doctor;
 mod events;
@@ -32,6 +33,11 @@ enum Command {
     Dev(dev::Options),
     /// Bring the database schema up to date
     Migrate(migrate::Options),
+    /// Print the OpenAPI document of the management API
+    Openapi,
+    /// Keys of the management API
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
     /// Check settings, database, keys and names, and say how to mend what is wrong
     Doctor,
     /// Look at a running gateway's events
@@ -67,6 +73,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve => serve::run(config()?).await?,
         Command::Dev(options) => dev::run(cli.config.as_deref(), options).await?,
         Command::Migrate(options) => return migrate::run(config()?, options).await,
+        Command::Openapi => println!("{}", crate::http::openapi_document()),
+        Command::ApiKey(command) => api_key::run(config()?, command).await?,
         Command::Doctor => return doctor::run(config()?).await,
         Command::Events(command) => events::run(command).await?,
     }

@@ -25,6 +25,7 @@ use poem::{EndpointExt, IntoEndpoint, IntoResponse, Response, Route, get, handle
 
 use crate::app::App;
 use health::Health;
+pub use management::openapi_document;
 use limits::{BodyLimit, DEFAULT_BODY_LIMIT, Limited, PerAddress};
 use shell::Shell;
 
