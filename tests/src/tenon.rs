@@ -205,15 +205,16 @@ fn binary() -> &'static str {
         if let Ok(path) = std::env::var("TENON_BINARY") {
             return path;
         }
+        // Where this test itself was built: <target>/debug/deps/<test>.
+        let test = std::env::current_exe().expect("this test has a path");
+        let target = test.ancestors().nth(3).expect("it lies in a target folder");
+        // With this package beside the gateway's, its dependencies have the features that they have here, so
+        // that nothing is compiled twice.
         let output = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--locked",
-                "--package",
-                "gateway",
-                "--bin",
-                "tenon",
-            ])
+            .args(["build", "--locked", "--bin", "tenon"])
+            .args(["--package", "gateway", "--package", "integration"])
+            .arg("--target-dir")
+            .arg(target)
             .args((!cfg!(debug_assertions)).then_some("--release"))
             .args(["--message-format", "json-render-diagnostics"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
