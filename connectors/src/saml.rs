@@ -255,3 +255,6 @@ fn check_url(text: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

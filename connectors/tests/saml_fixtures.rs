@@ -1,86 +1,58 @@
 //! Walks `fixtures/saml`: each folder is a response, the IdP's metadata, and what must come of it. Adding
-//! a folder adds a test.
+//! a folder adds a test. The example `saml_fixtures` writes the folders.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_fun_call,
-    reason = "a test may panic"
-)]
-
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "support/saml.rs"]
+mod support;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
-use connectors::saml::{IdpMetadata, SamlConnector, parse_idp_metadata};
-use connectors::{
-    Callback, CheckName, CheckStatus, Completion, Expected, SamlSettings, SpEndpoints, SpKeyPair,
-    SpKeys,
-};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    /// What this shape or flaw is, and where it was seen.
-    about: String,
-    now: DateTime<Utc>,
-    /// ID of the pending request; absent when nothing is pending.
-    in_response_to: Option<String>,
-    /// The code of a refusal.
-    code: Option<String>,
-    /// Codes of warnings on a login that works.
-    #[serde(default)]
-    warnings: Vec<String>,
-    identity: Option<toml::Table>,
-    /// Replaces settings that the metadata gives or that have a default.
-    #[serde(default)]
-    settings: toml::Table,
-    /// The SAMLResponse field where it is not simply the encoded response.xml.
-    field: Option<String>,
-}
+use connectors::{CheckName, CheckStatus, Completion, NormalizedIdentity};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use support::Fixture;
 
 #[test]
 fn every_real_response_is_accepted_and_read_right() {
-    let failures: Vec<String> = folders("accept")
-        .iter()
-        .filter_map(|dir| accept(dir).err())
-        .collect();
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    report(
+        Fixture::all("accept")
+            .iter()
+            .filter_map(|fixture| accept(fixture).err()),
+    );
 }
 
 #[test]
 fn every_hostile_response_is_refused_with_its_code() {
-    let failures: Vec<String> = folders("reject")
-        .iter()
-        .filter_map(|dir| reject(dir).err())
-        .collect();
+    report(
+        Fixture::all("reject")
+            .iter()
+            .filter_map(|fixture| reject(fixture).err()),
+    );
+}
+
+fn report(failures: impl Iterator<Item = String>) {
+    let failures: Vec<String> = failures.collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
-fn accept(dir: &Path) -> Result<(), String> {
-    let (case, completion) = run(dir);
-    let fail = |what: String| Err(format!("{} ({}): {what}", name(dir), case.about));
+fn accept(fixture: &Fixture) -> Result<(), String> {
+    let fail = |what: String| Err(format!("{} ({}): {what}", fixture.name, fixture.case.about));
+    let completion = fixture.complete(fixture.field());
     let identity = match &completion.outcome {
-        Ok(identity) => serde_json::to_value(identity).unwrap(),
+        Ok(identity) => serde_json::to_value(identity).expect("JSON"),
         Err(error) => return fail(format!("{}: {error}", error.code())),
     };
-    for (field, expected) in case.identity.as_ref().expect("an identity") {
-        let expected = serde_json::to_value(expected).unwrap();
+    for (field, expected) in fixture.case.identity.as_ref().expect("an identity") {
+        let expected = serde_json::to_value(expected).expect("JSON");
         if identity[field] != expected {
             return fail(format!("{field} is {}, not {expected}", identity[field]));
         }
     }
-    let warned: Vec<_> = completion
-        .trace
-        .checks
-        .iter()
-        .filter(|check| check.status == CheckStatus::Warning)
-        .filter_map(|check| check.code.clone())
-        .collect();
-    if warned != case.warnings {
-        return fail(format!("warnings {warned:?}, not {:?}", case.warnings));
+    let warned = codes(&completion, CheckStatus::Warning);
+    if warned != fixture.case.warnings {
+        return fail(format!(
+            "warnings {warned:?}, not {:?}",
+            fixture.case.warnings
+        ));
     }
     // Browser, email domain and user are the gateway's to check.
     let open = [
@@ -105,13 +77,13 @@ fn accept(dir: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn reject(dir: &Path) -> Result<(), String> {
-    let (case, completion) = run(dir);
-    let fail = |what: String| Err(format!("{} ({}): {what}", name(dir), case.about));
-    let expected = case.code.as_deref().expect("a code");
-    if !name(dir).starts_with(expected) {
+fn reject(fixture: &Fixture) -> Result<(), String> {
+    let fail = |what: String| Err(format!("{} ({}): {what}", fixture.name, fixture.case.about));
+    let expected = fixture.case.code.as_deref().expect("a code");
+    if !fixture.name.starts_with(expected) {
         return fail(format!("the folder is not named after {expected}"));
     }
+    let completion = fixture.complete(fixture.field());
     let error = match &completion.outcome {
         Ok(identity) => return fail(format!("accepted as {}", identity.subject)),
         Err(error) => error,
@@ -122,13 +94,7 @@ fn reject(dir: &Path) -> Result<(), String> {
     if !completion.replay_ids.is_empty() {
         return fail("a refused response leaves ids".to_owned());
     }
-    let failed: Vec<_> = completion
-        .trace
-        .checks
-        .iter()
-        .filter(|check| check.status == CheckStatus::Failed)
-        .filter_map(|check| check.code.as_deref())
-        .collect();
+    let failed = codes(&completion, CheckStatus::Failed);
     if failed == [expected] {
         Ok(())
     } else {
@@ -136,93 +102,130 @@ fn reject(dir: &Path) -> Result<(), String> {
     }
 }
 
-fn run(dir: &Path) -> (Case, Completion) {
-    let text = |file: &str| fs::read_to_string(dir.join(file)).expect(&name(dir));
-    let case: Case = toml::from_str(&text("case.toml")).expect(&name(dir));
-    let idp = parse_idp_metadata(&text("metadata.xml"))
-        .expect(&name(dir))
-        .remove(0);
-    let connector = SamlConnector::open(&settings(&idp, &case.settings), &endpoints(), &keys())
-        .map_err(|problems| format!("{}: {problems:?}", name(dir)))
-        .unwrap();
-    let saml_response = case.field.clone().or_else(|| {
-        fs::read(dir.join("response.xml"))
-            .ok()
-            .map(|xml| STANDARD.encode(xml))
-    });
-    let expected = case.in_response_to.as_ref().map(|id| Expected {
-        request_id: id.clone(),
-        state: String::new(),
-        nonce: String::new(),
-        code_verifier: String::new(),
-        max_age: None,
-    });
-    let completion = connector.complete(
-        Callback::SamlPost { saml_response },
-        expected.as_ref(),
-        case.now,
-    );
-    (case, completion)
+fn codes(completion: &Completion, status: CheckStatus) -> Vec<String> {
+    let checks = completion
+        .trace
+        .checks
+        .iter()
+        .filter(|check| check.status == status);
+    checks.filter_map(|check| check.code.clone()).collect()
 }
 
-fn settings(idp: &IdpMetadata, overrides: &toml::Table) -> SamlSettings {
-    let settings = SamlSettings {
-        idp_entity_id: idp.entity_id.clone(),
-        sso_url: idp.sso_url.clone(),
-        sso_binding: idp.sso_binding,
-        slo_url: idp.slo_url.clone(),
-        certificates: idp.certificates.clone(),
-        ..SamlSettings::default()
-    };
-    let mut value = serde_json::to_value(settings).unwrap();
-    for (key, replacement) in overrides {
-        assert!(value.get(key).is_some(), "no setting {key}");
-        value[key] = serde_json::to_value(replacement).unwrap();
+/// One change of a text.
+#[derive(Debug, Clone)]
+enum Edit {
+    Insert(Index, &'static str),
+    Delete(Index, usize),
+    /// Copies a stretch of the text to another place.
+    Copy(Index, usize, Index),
+    Swap(Index, char),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let pieces = select(vec![
+        "<!-- -->",
+        "<![CDATA[",
+        "]]>",
+        "&#x41;",
+        "&amp;",
+        "<a/>",
+        "</saml:Assertion>",
+        "<saml:Assertion>",
+        " ID=\"_assertion1\"",
+        " xmlns:saml=\"https://evil.example/\"",
+        " xmlns=\"\"",
+        "eve@",
+        "\u{a0}",
+        "</saml:NameID>",
+        "<saml:NameID>eve@acme.example</saml:NameID>",
+        "<ds:Object>",
+        "\r\n",
+        "\t",
+        "'",
+        ">",
+    ]);
+    prop_oneof![
+        (any::<Index>(), pieces).prop_map(|(at, piece)| Edit::Insert(at, piece)),
+        (any::<Index>(), 1..200_usize).prop_map(|(at, len)| Edit::Delete(at, len)),
+        (any::<Index>(), 1..2000_usize, any::<Index>())
+            .prop_map(|(from, len, to)| Edit::Copy(from, len, to)),
+        (any::<Index>(), any::<char>()).prop_map(|(at, c)| Edit::Swap(at, c)),
+    ]
+}
+
+impl Edit {
+    fn apply(&self, text: &str) -> String {
+        let place = |index: &Index| floor(text, index.index(text.len()));
+        match self {
+            Self::Insert(at, piece) => {
+                let (head, tail) = text.split_at(place(at));
+                format!("{head}{piece}{tail}")
+            }
+            Self::Delete(at, len) => {
+                let (from, to) = (place(at), floor(text, place(at) + len));
+                format!("{}{}", &text[..from], &text[to..])
+            }
+            Self::Copy(from, len, to) => {
+                let piece = &text[place(from)..floor(text, place(from) + len)];
+                let (head, tail) = text.split_at(place(to));
+                format!("{head}{piece}{tail}")
+            }
+            Self::Swap(at, c) => {
+                let (head, tail) = text.split_at(place(at));
+                format!("{head}{c}{}", tail.chars().skip(1).collect::<String>())
+            }
+        }
     }
-    serde_json::from_value(value).unwrap()
 }
 
-fn endpoints() -> SpEndpoints {
-    let base = "https://sso.tenon.example/saml/conn_01kayc00000000000000000000";
-    SpEndpoints {
-        entity_id: format!("{base}/metadata"),
-        acs_url: format!("{base}/acs"),
-        slo_url: format!("{base}/slo"),
-        metadata_url: format!("{base}/metadata"),
-        redirect_uri: String::new(),
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or_default()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_edit_of_a_signed_response_yields_another_identity(
+        which in any::<Index>(),
+        edits in prop::collection::vec(edit(), 1..4),
+    ) {
+        thread_local! {
+            static SIGNED: Vec<(Fixture, NormalizedIdentity)> = signed();
+        }
+        SIGNED.with(|signed| {
+            let (fixture, identity) = which.get(signed);
+            let xml = String::from_utf8(fixture.xml.clone().expect("a response")).expect("UTF-8");
+            let edited = edits.iter().fold(xml, |xml, edit| edit.apply(&xml));
+            if let Ok(other) = fixture.complete(Some(STANDARD.encode(edited))).outcome {
+                prop_assert_eq!(&other, identity);
+            }
+            Ok(())
+        })?;
     }
 }
 
-fn keys() -> SpKeys {
-    let der = |file: &str| {
-        let pem = fs::read_to_string(root().join("keys").join(file)).unwrap();
-        let body: String = pem
-            .lines()
-            .filter(|line| !line.starts_with("-----"))
-            .collect();
-        STANDARD.decode(body).unwrap()
-    };
-    let pair = SpKeyPair {
-        private_key: der("sp.key.pem"),
-        certificate: der("sp.crt.pem"),
-    };
-    SpKeys { pairs: vec![pair] }
-}
-
-fn folders(kind: &str) -> Vec<PathBuf> {
-    let mut folders: Vec<_> = fs::read_dir(root().join(kind))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    folders.sort();
-    assert!(!folders.is_empty());
-    folders
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/saml")
-}
-
-fn name(dir: &Path) -> String {
-    dir.file_name().unwrap().to_string_lossy().into_owned()
+/// Assertion signed, response signed, both, encrypted, in several vendors' styles.
+fn signed() -> Vec<(Fixture, NormalizedIdentity)> {
+    [
+        "generic-clock-ahead",
+        "generic-response-signed",
+        "entra-response-and-assertion",
+        "okta-response-and-assertion",
+        "keycloak-document-and-assertion",
+        "shibboleth-encrypted-gcm",
+        "generic-inclusive-signed-info",
+    ]
+    .map(|name| Fixture::open("accept", name))
+    .map(|fixture| {
+        let identity = fixture
+            .complete(fixture.field())
+            .outcome
+            .expect(&fixture.name);
+        (fixture, identity)
+    })
+    .into()
 }

@@ -296,3 +296,6 @@ fn ecdsa_to_der((r, s): (&[u8], &[u8])) -> Vec<u8> {
     der.append(&mut integers);
     der
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,9 +63,7 @@ fn read(xml: &str) -> Result<Vec<IdpMetadata>, String> {
     let entities: Vec<Element<'_>> = if root.is(MD, "EntityDescriptor") {
         vec![root]
     } else if root.is(MD, "EntitiesDescriptor") {
-        root.descendants()
-            .filter(|e| e.is(MD, "EntityDescriptor"))
-            .collect()
+        root.descendants(MD, &["EntityDescriptor"]).collect()
     } else {
         return Err(format!(
             "This is a <{}> document, not SAML metadata, whose first element is EntityDescriptor.",
@@ -187,8 +185,7 @@ fn signing_certificates(role: Element<'_>, entity_id: &str) -> Result<Vec<String
         .children()
         .filter(|child| child.is(MD, "KeyDescriptor"))
         .filter(|descriptor| descriptor.attribute("use").is_none_or(|u| u == "signing"))
-        .flat_map(Element::descendants)
-        .filter(|element| element.is(DS, "X509Certificate"))
+        .flat_map(|descriptor| descriptor.descendants(DS, &["X509Certificate"]))
         .filter_map(Element::text);
     for text in texts {
         match Certificate::parse(text.as_bytes()).map(|certificate| certificate.info().pem.clone())
@@ -264,3 +261,6 @@ fn key_descriptor(xml: &mut Xml, usage: &str, certificate: &[u8]) {
     xml.close("ds:KeyInfo");
     xml.close("md:KeyDescriptor");
 }
+
+#[cfg(test)]
+mod tests;

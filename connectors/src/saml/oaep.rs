@@ -191,3 +191,6 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     };
     rest.split_at_checked(len)
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,3 +218,6 @@ fn canonical(xml: &str) -> Vec<u8> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,9 +132,9 @@ impl<'d> Response<'d> {
     ///
     /// Errors: `assertion_missing`, `assertion_ambiguous`.
     pub(super) fn assertion(&self) -> Result<Carried<'d>, ConnectorError> {
-        let is_assertion =
-            |e: &Element<'d>| e.is(SAML, "Assertion") || e.is(SAML, "EncryptedAssertion");
-        let mut found = self.element.descendants().filter(is_assertion);
+        let mut found = self
+            .element
+            .descendants(SAML, &["Assertion", "EncryptedAssertion"]);
         let Some(assertion) = found.next() else {
             return Err(ConnectorError::AssertionMissing {
                 reason: "there is none".to_owned(),
@@ -169,7 +169,7 @@ pub(super) fn signature_of<'d>(
     elsewhere: Option<Element<'d>>,
 ) -> Result<Option<Element<'d>>, ConnectorError> {
     let mut own = None;
-    for signature in element.descendants().filter(|e| e.is(DS, "Signature")) {
+    for signature in element.descendants(DS, &["Signature"]) {
         let parent = signature.parent();
         if parent == Some(element) && own.is_none() {
             own = Some(signature);

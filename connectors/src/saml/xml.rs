@@ -128,18 +128,28 @@ enum Node<'t> {
     Text(Cow<'t, str>),
 }
 
+/// Kept small: a hostile response has a hundred thousand of them.
 #[derive(Debug)]
 struct ElementNode<'t> {
     /// As written, prefix included.
     name: &'t str,
-    local: &'t str,
+    /// Where the local part of `name` begins.
+    local: u32,
     prefix: PrefixId,
     namespace: NamespaceId,
     parent: u32,
     /// Index after the subtree's last node.
     end: u32,
-    attributes: (u32, u32),
-    declarations: (u32, u32),
+    attributes: u32,
+    declarations: u32,
+    attribute_count: u16,
+    declaration_count: u16,
+}
+
+impl<'t> ElementNode<'t> {
+    fn local(&self) -> &'t str {
+        &self.name[self.local as usize..]
+    }
 }
 
 #[derive(Debug)]
@@ -227,7 +237,7 @@ impl<'d> Element<'d> {
     }
 
     pub(super) fn local_name(self) -> &'d str {
-        self.node().local
+        self.node().local()
     }
 
     pub(super) fn namespace(self) -> &'d str {
@@ -237,7 +247,7 @@ impl<'d> Element<'d> {
     /// Compares the expanded name.
     pub(super) fn is(self, namespace: &str, local: &str) -> bool {
         let node = self.node();
-        node.local == local && self.document.namespace(node.namespace) == namespace
+        node.local() == local && self.document.namespace(node.namespace) == namespace
     }
 
     /// The attribute of this name in no namespace.
@@ -257,13 +267,14 @@ impl<'d> Element<'d> {
     }
 
     fn attribute_nodes(self) -> &'d [AttributeNode<'d>] {
-        let (from, to) = self.node().attributes;
-        &self.document.attributes[from as usize..to as usize]
+        let node = self.node();
+        &self.document.attributes[node.attributes as usize..][..usize::from(node.attribute_count)]
     }
 
     fn declarations(self) -> &'d [Declaration] {
-        let (from, to) = self.node().declarations;
-        &self.document.declarations[from as usize..to as usize]
+        let node = self.node();
+        let from = node.declarations as usize;
+        &self.document.declarations[from..][..usize::from(node.declaration_count)]
     }
 
     pub(super) fn parent(self) -> Option<Self> {
@@ -281,12 +292,27 @@ impl<'d> Element<'d> {
         }
     }
 
-    /// All elements below this one, in document order.
-    pub(super) fn descendants(self) -> impl Iterator<Item = Self> + use<'d> {
+    /// All elements below this one, in document order, that have one of these local names in the
+    /// namespace.
+    pub(super) fn descendants(
+        self,
+        namespace: &str,
+        locals: &[&str],
+    ) -> impl Iterator<Item = Self> {
         let document = self.document;
-        (self.index + 1..self.node().end)
-            .filter(move |&i| matches!(document.nodes[i as usize], Node::Element(_)))
-            .map(move |index| Self { document, index })
+        let first = self.index + 1;
+        let below = &document.nodes[first as usize..self.node().end as usize];
+        (first..)
+            .zip(below)
+            .filter_map(move |(index, node)| match node {
+                Node::Element(element)
+                    if locals.contains(&element.local())
+                        && document.namespace(element.namespace) == namespace =>
+                {
+                    Some(Self { document, index })
+                }
+                _ => None,
+            })
     }
 
     /// The only child of this name; `None` when there is none or more than one.
@@ -400,3 +426,6 @@ impl<'d> Iterator for Children<'d> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

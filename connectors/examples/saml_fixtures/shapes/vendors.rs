@@ -31,26 +31,37 @@ fn okta() -> Vec<Shape> {
         prefix_list: Some("xs"),
         ..Style::ds()
     };
-    let assertion = format!(
+    let unsigned = format!(
         r#"<saml2:Assertion xmlns:saml2="urn:oasis:names:tc:SAML:2.0:assertion" xmlns:xs="http://www.w3.org/2001/XMLSchema" ID="id2089172345678901234567890" IssueInstant="2026-12-01T08:59:59.512Z" Version="2.0"><saml2:Issuer Format="urn:oasis:names:tc:SAML:2.0:nameid-format:entity">{ISSUER}</saml2:Issuer>@assertion@<saml2:Subject><saml2:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified">pat@acme.example</saml2:NameID><saml2:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml2:SubjectConfirmationData InResponseTo="{REQUEST}" NotOnOrAfter="2026-12-01T09:04:59.512Z" Recipient="{SP}/acs"/></saml2:SubjectConfirmation></saml2:Subject><saml2:Conditions NotBefore="2026-12-01T08:54:59.512Z" NotOnOrAfter="2026-12-01T09:04:59.512Z"><saml2:AudienceRestriction><saml2:Audience>{SP}/metadata</saml2:Audience></saml2:AudienceRestriction></saml2:Conditions><saml2:AuthnStatement AuthnInstant="2026-12-01T08:30:12.100Z" SessionIndex="{REQUEST}"><saml2:AuthnContext><saml2:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport</saml2:AuthnContextClassRef></saml2:AuthnContext></saml2:AuthnStatement><saml2:AttributeStatement><saml2:Attribute Name="firstName" NameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified"><saml2:AttributeValue xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">Pat</saml2:AttributeValue></saml2:Attribute><saml2:Attribute Name="lastName" NameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified"><saml2:AttributeValue xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">Lee</saml2:AttributeValue></saml2:Attribute><saml2:Attribute Name="groups" NameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified"><saml2:AttributeValue xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">Everyone</saml2:AttributeValue><saml2:AttributeValue xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">Engineering</saml2:AttributeValue></saml2:Attribute></saml2:AttributeStatement></saml2:Assertion>"#
     );
-    let assertion = style().sign(
-        &assertion,
-        "@assertion@",
-        "Assertion",
-        "id2089172345678901234567890",
-    );
-    let response = |inside: &str| {
-        let xml = format!(
-            r#"<?xml version="1.0" encoding="UTF-8"?><saml2p:Response xmlns:saml2p="urn:oasis:names:tc:SAML:2.0:protocol" Destination="{SP}/acs" ID="id2089172345112233445566778" InResponseTo="{REQUEST}" IssueInstant="2026-12-01T08:59:59.512Z" Version="2.0" xmlns:xs="http://www.w3.org/2001/XMLSchema"><saml2:Issuer Format="urn:oasis:names:tc:SAML:2.0:nameid-format:entity" xmlns:saml2="urn:oasis:names:tc:SAML:2.0:assertion">{ISSUER}</saml2:Issuer>@response@<saml2p:Status xmlns:saml2p="urn:oasis:names:tc:SAML:2.0:protocol"><saml2p:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></saml2p:Status>{inside}</saml2p:Response>"#
-        );
+    let sign = |xml: &str| {
         style().sign(
-            &xml,
+            xml,
+            "@assertion@",
+            "Assertion",
+            "id2089172345678901234567890",
+        )
+    };
+    let assertion = sign(&unsigned);
+    let around = |inside: &str| {
+        format!(
+            r#"<?xml version="1.0" encoding="UTF-8"?><saml2p:Response xmlns:saml2p="urn:oasis:names:tc:SAML:2.0:protocol" Destination="{SP}/acs" ID="id2089172345112233445566778" InResponseTo="{REQUEST}" IssueInstant="2026-12-01T08:59:59.512Z" Version="2.0" xmlns:xs="http://www.w3.org/2001/XMLSchema"><saml2:Issuer Format="urn:oasis:names:tc:SAML:2.0:nameid-format:entity" xmlns:saml2="urn:oasis:names:tc:SAML:2.0:assertion">{ISSUER}</saml2:Issuer>@response@<saml2p:Status xmlns:saml2p="urn:oasis:names:tc:SAML:2.0:protocol"><saml2p:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></saml2p:Status>{inside}</saml2p:Response>"#
+        )
+    };
+    let response = |inside: &str| {
+        style().sign(
+            &around(inside),
             "@response@",
             "Response",
             "id2089172345112233445566778",
         )
     };
+    // As large as a real one: seven kilobytes.
+    let group = r#"<saml2:AttributeValue xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">Engineering</saml2:AttributeValue>"#;
+    let groups: String = (1..=11)
+        .map(|n| group.replace("Engineering", &format!("Group {n}")))
+        .collect();
+    let busy = sign(&around(&unsigned.replace(group, &groups))).replace("@response@", "");
     let identity = r#"
 subject = "pat@acme.example"
 email = "pat@acme.example"
@@ -63,6 +74,17 @@ groups = ["Everyone", "Engineering"]"#;
         r#"<saml:EncryptedAssertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">"#,
     );
     vec![
+        Shape {
+            idp: ISSUER,
+            ..Shape::new(
+                "okta-assertion",
+                "Only the assertion signed, a dozen groups, seven kilobytes: the benchmark's response",
+                busy,
+                r#"
+subject = "pat@acme.example"
+groups = ["Everyone", "Group 1", "Group 2", "Group 3", "Group 4", "Group 5", "Group 6", "Group 7", "Group 8", "Group 9", "Group 10", "Group 11"]"#,
+            )
+        },
         Shape {
             idp: ISSUER,
             settings: "require_signed_response = true\nrequire_signed_assertion = true",

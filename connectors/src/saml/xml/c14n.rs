@@ -32,8 +32,8 @@ pub(in crate::saml) fn canonicalize(
     out: &mut Vec<u8>,
 ) -> Result<(), TooLong> {
     let document = element.document();
-    // Escapes make text at most six times longer; real responses stay within a few per cent.
-    let limit = out.len() + 6 * document.text_len() + 4096;
+    // Real responses at most double: a prefix declared once above is rendered at every value that uses it.
+    let limit = out.len() + 4 * document.text_len() + 4096;
     let omitted = omitted.map(|omitted| omitted.index);
     let mut canon = Canon::new(document, method);
     canon.declared_above(element);
@@ -103,17 +103,15 @@ impl<'d> Canon<'d> {
     fn new(document: &'d Document<'d>, method: &Method<'_>) -> Self {
         let prefixes = &document.prefixes;
         let mut inclusive = vec![*method == Method::Inclusive; prefixes.len()];
-        if let Method::Exclusive { prefix_list } = method {
-            let mut listed: Vec<&str> = prefix_list.split_ascii_whitespace().collect();
-            if !listed.is_empty() {
-                listed.sort_unstable();
-                for (at, prefix) in prefixes.iter().enumerate() {
-                    let token = if prefix.is_empty() {
-                        "#default"
-                    } else {
-                        prefix
-                    };
-                    inclusive[at] = listed.binary_search(&token).is_ok();
+        if let Method::Exclusive { prefix_list } = method
+            && !prefix_list.is_empty()
+        {
+            let mut known: Vec<(&str, usize)> = prefixes.iter().copied().zip(0..).collect();
+            known.sort_unstable();
+            for token in prefix_list.split_ascii_whitespace() {
+                let prefix = if token == "#default" { "" } else { token };
+                if let Ok(at) = known.binary_search_by_key(&prefix, |&(known, _)| known) {
+                    inclusive[known[at].1] = true;
                 }
             }
         }
@@ -289,3 +287,6 @@ fn escape(text: &str, out: &mut Vec<u8>, escaped: impl Fn(u8) -> Option<&'static
     }
     out.extend_from_slice(&bytes[from..]);
 }
+
+#[cfg(test)]
+mod tests;

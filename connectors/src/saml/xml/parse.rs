@@ -2,7 +2,7 @@
 //! document well-formed beyond that is checked here.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -111,8 +111,6 @@ struct Builder<'t> {
     many_prefixes: HashMap<&'t str, PrefixId>,
     /// Indices of attributes of type ID.
     ids: Vec<u32>,
-    /// Room for one tag's attributes before their prefixes can be resolved.
-    raw: Vec<(Name<'t>, Cow<'t, str>)>,
 }
 
 struct Open {
@@ -126,7 +124,7 @@ impl<'t> Builder<'t> {
         let mut builder = Self {
             text,
             document: Document {
-                nodes: Vec::with_capacity(text.len() / 48 + 8),
+                nodes: Vec::with_capacity(text.bytes().filter(|&b| b == b'<').count() + 8),
                 attributes: Vec::with_capacity(text.len() / 96 + 8),
                 declarations: Vec::new(),
                 inherited: 0,
@@ -142,7 +140,6 @@ impl<'t> Builder<'t> {
             replaced: Vec::new(),
             many_prefixes: HashMap::new(),
             ids: Vec::new(),
-            raw: Vec::new(),
         };
         for &(prefix, namespace) in context {
             builder.declare(prefix, Cow::Borrowed(namespace));
@@ -254,25 +251,26 @@ impl<'t> Builder<'t> {
         let name = Name::parse(&inside[..name_len]).ok_or("not an element's name")?;
         let replaced = self.replaced.len();
         let declarations = self.document.declarations.len() as u32;
-        self.read_attributes(&inside[name_len..])?;
-        if self.document.declarations.len() as u32 - declarations > 1 {
-            self.refuse_duplicate_declarations(declarations as usize)?;
-        }
         let attributes = self.document.attributes.len() as u32;
-        self.resolve_attributes()?;
-        self.refuse_duplicate_attributes(attributes as usize)?;
-
+        if name_len < inside.len() {
+            self.read_attributes(&inside[name_len..])?;
+            self.refuse_duplicate_declarations(declarations as usize)?;
+            self.resolve_attributes(attributes as usize)?;
+            self.refuse_duplicate_attributes(attributes as usize)?;
+        }
         let (prefix, namespace) = self.resolve(name.prefix)?;
         let index = self.document.nodes.len() as u32;
         self.document.nodes.push(Node::Element(ElementNode {
             name: name.full,
-            local: name.local,
+            local: (name.full.len() - name.local.len()) as u32,
             prefix,
             namespace,
             parent: self.open.last().map_or(0, |open| open.index),
             end: index + 1,
-            attributes: (attributes, self.document.attributes.len() as u32),
-            declarations: (declarations, self.document.declarations.len() as u32),
+            attributes,
+            declarations,
+            attribute_count: (self.document.attributes.len() as u32 - attributes) as u16,
+            declaration_count: (self.document.declarations.len() as u32 - declarations) as u16,
         }));
         self.open.push(Open { index, replaced });
         if empty {
@@ -281,9 +279,10 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    /// Declarations take effect at once, the other attributes wait in `raw` until all are known.
+    /// Declarations take effect at once; the prefixes of the other attributes are resolved when all
+    /// declarations of the tag are known.
     fn read_attributes(&mut self, inside: &'t str) -> Result<(), Fault> {
-        self.raw.clear();
+        let limit = self.document.attributes.len() + MAX_ATTRIBUTES;
         let mut attributes = Attributes::new(inside);
         let mut declarations = 0;
         while let Some((name, value)) = attributes.next()? {
@@ -293,10 +292,16 @@ impl<'t> Builder<'t> {
                 ("", "xmlns") => "",
                 ("xmlns", prefix) => prefix,
                 _ => {
-                    if self.raw.len() == MAX_ATTRIBUTES {
+                    if self.document.attributes.len() == limit {
                         return Err(XmlError::TooLarge("256 attributes of one element").into());
                     }
-                    self.raw.push((name, value));
+                    self.document.attributes.push(AttributeNode {
+                        name: name.full,
+                        local: name.local,
+                        prefix: NO_PREFIX,
+                        namespace: NO_NAMESPACE,
+                        value,
+                    });
                     continue;
                 }
             };
@@ -363,38 +368,29 @@ impl<'t> Builder<'t> {
             .ok_or_else(|| Fault::from("a namespace prefix that is not declared"))
     }
 
-    fn resolve_attributes(&mut self) -> Result<(), Fault> {
-        let mut raw = std::mem::take(&mut self.raw);
-        for (name, value) in raw.drain(..) {
-            let (prefix, namespace) = if name.prefix.is_empty() {
-                (NO_PREFIX, NO_NAMESPACE)
+    fn resolve_attributes(&mut self, from: usize) -> Result<(), Fault> {
+        for at in from..self.document.attributes.len() {
+            let attribute = &self.document.attributes[at];
+            let (name, local) = (attribute.name, attribute.local);
+            let of_type_id = if name.len() == local.len() {
+                // Without a prefix an attribute is in no namespace.
+                matches!(local, "ID" | "Id")
             } else {
-                self.resolve(name.prefix)?
-            };
-            let of_type_id = match prefix {
-                NO_PREFIX => matches!(name.local, "ID" | "Id"),
-                XML_PREFIX => name.local == "id",
-                _ => false,
+                let (prefix, namespace) = self.resolve(&name[..name.len() - local.len() - 1])?;
+                let attribute = &mut self.document.attributes[at];
+                (attribute.prefix, attribute.namespace) = (prefix, namespace);
+                prefix == XML_PREFIX && local == "id"
             };
             if of_type_id {
-                self.ids.push(self.document.attributes.len() as u32);
+                self.ids.push(at as u32);
             }
-            self.document.attributes.push(AttributeNode {
-                name: name.full,
-                local: name.local,
-                prefix,
-                namespace,
-                value,
-            });
         }
-        self.raw = raw;
         Ok(())
     }
 
     /// Two attributes of one expanded name (Namespaces 1.0, section 6.3).
     fn refuse_duplicate_attributes(&self, from: usize) -> Result<(), Fault> {
         let own = &self.document.attributes[from..];
-        let key = |a: &'_ AttributeNode<'t>| (a.local, a.namespace);
         let same = |a: &AttributeNode<'t>, b: &AttributeNode<'t>| {
             a.local == b.local
                 && (a.namespace == b.namespace
@@ -406,7 +402,7 @@ impl<'t> Builder<'t> {
                 .any(|(at, a)| own[..at].iter().any(|b| same(a, b)))
         } else {
             let mut sorted: Vec<_> = own.iter().collect();
-            sorted.sort_unstable_by_key(|a| (key(a).0, self.document.namespace(key(a).1)));
+            sorted.sort_unstable_by_key(|a| (a.local, self.document.namespace(a.namespace)));
             sorted.windows(2).any(|pair| same(pair[0], pair[1]))
         };
         if doubled {
@@ -466,13 +462,12 @@ impl<'t> Builder<'t> {
         if !self.root_seen {
             return Err(fault("no root element"));
         }
-        let mut ids: Vec<&str> = self
+        let mut seen = HashSet::with_capacity(self.ids.len());
+        let ids = self
             .ids
             .iter()
-            .map(|&at| self.document.attributes[at as usize].value.as_ref())
-            .collect();
-        ids.sort_unstable();
-        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+            .map(|&at| self.document.attributes[at as usize].value.as_ref());
+        if !ids.into_iter().all(|id: &str| seen.insert(id)) {
             return Err(fault("two elements have the same ID"));
         }
         Ok(())
