@@ -15,7 +15,11 @@ impl MigrationTrait for Migration {
         // SQLite orders text by its bytes. PostgreSQL does so too when told, and then pages by id, filters by
         // greater and less, and sorting are the same on both, whatever the database's locale.
         let up = match manager.get_database_backend() {
-            DbBackend::Postgres => UP.replace(" TEXT", " TEXT COLLATE \"C\""),
+            DbBackend::Postgres => {
+                // A change of schema may take longer than a request, whose bounds the pool has set.
+                let unbounded = "SET LOCAL statement_timeout = 0;";
+                format!("{unbounded}{}", UP.replace(" TEXT", " TEXT COLLATE \"C\""))
+            }
             _ => UP.to_owned(),
         };
         manager

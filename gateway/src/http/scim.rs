@@ -9,14 +9,17 @@ mod error;
 mod groups;
 mod request;
 mod search;
+mod target;
 mod users;
 
 use poem::http::Method;
-use poem::{Endpoint, EndpointExt, Request, Response};
+use poem::{Endpoint, EndpointExt, PathPattern, Request, Response};
+use scim::ResourceType;
 
 use self::answer::Answer;
 use self::error::Refusal;
 use self::request::Call;
+use self::target::Target;
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::provisioning::Push;
@@ -39,28 +42,42 @@ impl Endpoint for Scim {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        Ok(match self.answer(request).await {
+        let path = request.uri().path().trim_matches('/').to_owned();
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        let directory = segments.next().unwrap_or_default();
+        let target = Target::of(&segments.collect::<Vec<_>>());
+        let operation = target.operation(request.method());
+        let mut response = match self.answer(request, directory, target).await {
             Ok(answer) => answer.into_response(),
             Err(refusal) => refusal.into_response(),
-        })
+        };
+        let outcome = match response.status() {
+            status if status.is_server_error() => "failed",
+            status if status.is_client_error() => "refused",
+            _ => "succeeded",
+        };
+        let resource = target.resource();
+        self.app
+            .metrics
+            .scim_operation(resource, operation, outcome);
+        response.set_data(PathPattern(target.pattern().into()));
+        Ok(response)
     }
 }
 
 impl Scim {
-    async fn answer(&self, request: Request) -> Result<Answer, Refusal> {
-        let path = request.uri().path().trim_matches('/').to_owned();
-        let (directory, rest) = path.split_once('/').unwrap_or((&path, ""));
+    async fn answer(
+        &self,
+        request: Request,
+        directory: &str,
+        target: Target<'_>,
+    ) -> Result<Answer, Refusal> {
         let push = self.authenticate(&request, directory).await?;
         self.app
             .rate_limits
             .check(Limit::Directory, push.scope.directory())
             .map_err(Error::from)?;
-        let call = Call::new(push, request);
-        let segments: Vec<&str> = rest
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .collect();
-        route(call, &segments).await
+        serve(Call::new(push, request), target).await
     }
 
     async fn authenticate(&self, request: &Request, directory: &str) -> Result<Push, Refusal> {
@@ -76,56 +93,33 @@ impl Scim {
 }
 
 /// RFC 7644 section 3.2. HEAD is a GET whose body the server drops.
-async fn route(call: Call, path: &[&str]) -> Result<Answer, Refusal> {
-    let method = call.method();
-    match path {
-        [] | [".search"] => match (method, path) {
-            (Method::GET | Method::HEAD, []) => search::all(call.query()?, &call).await,
-            (Method::POST, [".search"]) => search::all(call.search().await?, &call).await,
-            _ => Err(Refusal::MethodNotAllowed),
-        },
-        ["Users"] => match method {
-            Method::GET | Method::HEAD => users::list(call.query()?, &call).await,
-            Method::POST => users::create(call).await,
-            _ => Err(Refusal::MethodNotAllowed),
-        },
-        ["Users", ".search"] => match method {
-            Method::POST => users::list(call.search().await?, &call).await,
-            _ => Err(Refusal::MethodNotAllowed),
-        },
-        ["Users", id] => match method {
-            Method::GET | Method::HEAD => users::find(call, id).await,
-            Method::PUT => users::replace(call, id).await,
-            Method::PATCH => users::patch(call, id).await,
-            Method::DELETE => users::delete(call, id).await,
-            _ => Err(Refusal::MethodNotAllowed),
-        },
-        ["Groups"] => match method {
-            Method::GET | Method::HEAD => groups::list(call.query()?, &call).await,
-            Method::POST => groups::create(call).await,
-            _ => Err(Refusal::MethodNotAllowed),
-        },
-        ["Groups", ".search"] => match method {
-            Method::POST => groups::list(call.search().await?, &call).await,
-            _ => Err(Refusal::MethodNotAllowed),
-        },
-        ["Groups", id] => match method {
-            Method::GET | Method::HEAD => groups::find(call, id).await,
-            Method::PUT => groups::replace(call, id).await,
-            Method::PATCH => groups::patch(call, id).await,
-            Method::DELETE => groups::delete(call, id).await,
-            _ => Err(Refusal::MethodNotAllowed),
-        },
-        [
-            document @ ("ServiceProviderConfig" | "ResourceTypes" | "Schemas"),
-            rest @ ..,
-        ] => {
-            if !matches!(method, Method::GET | Method::HEAD) {
-                return Err(Refusal::MethodNotAllowed);
-            }
-            discovery::find(&call, document, rest)
+async fn serve(call: Call, target: Target<'_>) -> Result<Answer, Refusal> {
+    use ResourceType::{Group, User};
+    let read = matches!(call.method(), &Method::GET | &Method::HEAD);
+    match (target, call.method().clone()) {
+        (Target::Root, _) if read => search::all(call.query()?, &call).await,
+        (Target::Search(None), Method::POST) => search::all(call.search().await?, &call).await,
+        (Target::Search(Some(User)), Method::POST) => {
+            users::list(call.search().await?, &call).await
         }
-        _ => Err(Error::NotFound("endpoint").into()),
+        (Target::Search(Some(Group)), Method::POST) => {
+            groups::list(call.search().await?, &call).await
+        }
+        (Target::All(User), _) if read => users::list(call.query()?, &call).await,
+        (Target::All(User), Method::POST) => users::create(call).await,
+        (Target::One(User, id), _) if read => users::find(call, id).await,
+        (Target::One(User, id), Method::PUT) => users::replace(call, id).await,
+        (Target::One(User, id), Method::PATCH) => users::patch(call, id).await,
+        (Target::One(User, id), Method::DELETE) => users::delete(call, id).await,
+        (Target::All(Group), _) if read => groups::list(call.query()?, &call).await,
+        (Target::All(Group), Method::POST) => groups::create(call).await,
+        (Target::One(Group, id), _) if read => groups::find(call, id).await,
+        (Target::One(Group, id), Method::PUT) => groups::replace(call, id).await,
+        (Target::One(Group, id), Method::PATCH) => groups::patch(call, id).await,
+        (Target::One(Group, id), Method::DELETE) => groups::delete(call, id).await,
+        (Target::Document(document, name), _) if read => discovery::find(&call, document, name),
+        (Target::Unknown, _) => Err(Error::NotFound("endpoint").into()),
+        _ => Err(Refusal::MethodNotAllowed),
     }
 }
 

@@ -7,6 +7,7 @@ use scim::{ListResponse, ResourceType};
 use super::answer::Answer;
 use super::error::Refusal;
 use super::request::Call;
+use super::target::Document;
 use crate::error::Error;
 
 /// Beyond what the `scim` crate always does.
@@ -15,27 +16,30 @@ const CAPABILITIES: Capabilities = Capabilities {
     cursor_timeout: None,
 };
 
-pub(super) fn find(call: &Call, document: &str, rest: &[&str]) -> Result<Answer, Refusal> {
+pub(super) fn find(call: &Call, document: Document, name: Option<&str>) -> Result<Answer, Refusal> {
     if call.has_filter() {
         return Err(Refusal::FilterForbidden);
     }
     let base_url = &call.base_url;
     let unknown = || Refusal::from(Error::NotFound("document"));
-    let found = match (document, rest) {
-        ("ServiceProviderConfig", []) => discovery::service_provider_config(base_url, CAPABILITIES),
-        ("ResourceTypes", []) => {
+    let found = match (document, name) {
+        (Document::ServiceProviderConfig, _) => {
+            discovery::service_provider_config(base_url, CAPABILITIES)
+        }
+        (Document::ResourceTypes, None) => {
             ListResponse::complete(discovery::resource_types(base_url)).into_json()
         }
-        ("ResourceTypes", [name]) => {
+        (Document::ResourceTypes, Some(name)) => {
             let resource_type = ResourceType::named(name).ok_or_else(unknown)?;
             discovery::resource_type(base_url, resource_type)
         }
-        ("Schemas", []) => ListResponse::complete(discovery::schemas(base_url)).into_json(),
-        ("Schemas", [urn]) => {
+        (Document::Schemas, None) => {
+            ListResponse::complete(discovery::schemas(base_url)).into_json()
+        }
+        (Document::Schemas, Some(urn)) => {
             let urn = percent_decode_str(urn).decode_utf8_lossy();
             discovery::schema(base_url, &urn).ok_or_else(unknown)?
         }
-        _ => return Err(unknown()),
     };
     Ok(Answer::ok(found))
 }

@@ -36,8 +36,8 @@ impl Call {
         }
     }
 
-    pub(super) fn method(&self) -> Method {
-        self.method.clone()
+    pub(super) fn method(&self) -> &Method {
+        &self.method
     }
 
     pub(super) fn has_filter(&self) -> bool {

@@ -1,9 +1,10 @@
-//! The SCIM face over a fresh SQLite file, without a socket. The suite in `tests/scim` does the same over
-//! HTTP and on PostgreSQL.
+//! The SCIM face without a socket, on SQLite or, with `TEST_DATABASE=postgres`, on PostgreSQL.
 
 mod concurrent;
+mod database;
 mod filters;
 mod flows;
+mod stories;
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 pub(super) struct Gateway {
     pub(super) app: App,
-    _files: Option<tempfile::TempDir>,
+    _database: database::Database,
 }
 
 /// One directory's client.
@@ -52,10 +53,11 @@ fn now() -> Timestamp {
 
 impl Gateway {
     pub(super) async fn start() -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", files.path().join("tenon.db").display());
+        let database = database::Database::fresh().await;
+        let key = format!("k1:{}=", "A".repeat(43));
         let variable = |name: &str| match name {
-            "TENON_DATABASE_URL" => Some(url.clone()),
+            "TENON_DATABASE_URL" => Some(database.url.clone()),
+            "TENON_ENCRYPTION_KEYS" => Some(key.clone()),
             "TENON_RATE_LIMITS" => Some("off".to_owned()),
             _ => None,
         };
@@ -65,7 +67,7 @@ impl Gateway {
         let app = App::open(config, public_url, clock, entropy).await.unwrap();
         Self {
             app,
-            _files: Some(files),
+            _database: database,
         }
     }
 
