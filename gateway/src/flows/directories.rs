@@ -2,12 +2,13 @@
 
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::roles;
+use crate::flows::{provisioning, roles};
 use crate::ids::{DirectoryId, DirectoryTokenId};
 use crate::model::{
-    Cause, Directory, DirectoryState, DirectoryToken, EventType, IdentityEvent, Timestamp,
+    Cause, Directory, DirectoryState, DirectoryToken, EventType, IdentityEvent, RoleSource,
+    Timestamp,
 };
-use crate::store::{OrgScope, Reads, Tx, directories};
+use crate::store::{OrgScope, Reads, Tx, directories, role_mappings};
 
 const TOKEN_PREFIX: &str = "tenon_scim_";
 /// The one in use, and the next one while the identity provider is changed over.
@@ -72,6 +73,27 @@ pub async fn update(
         roles::recompute_directory(tx, scope, id, cause).await?;
     }
     Ok(after)
+}
+
+/// Removes a directory with everything that it pushed. A user who signs in by a connection too stays.
+pub async fn remove(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    id: DirectoryId,
+    cause: &Cause,
+) -> Result<(), Error> {
+    let directory = directories::lock(tx, scope, id)
+        .await?
+        .ok_or(Error::NotFound("directory"))?;
+    let inside = directories::scope_of(tx, scope, id)
+        .await?
+        .ok_or(Error::NotFound("directory"))?;
+    provisioning::remove_directory(tx, &inside, cause, app.clock.now().into()).await?;
+    role_mappings::replace(tx, scope, RoleSource::Directory(id), &[]).await?;
+    directories::remove(tx, scope, id).await?;
+    tx.record(scope, event(EventType::DirectoryDeleted, &directory), cause);
+    Ok(())
 }
 
 /// Makes another token, whose text is returned this once.

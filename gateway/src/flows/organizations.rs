@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{domains, roles};
+use super::{connections, directories, domains, roles};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::OrganizationId;
 use crate::model::{
     Cause, EventType, IdentityEvent, Organization, OrganizationDomain, RolePolicy, Timestamp,
 };
-use crate::store::{OrgScope, Reads, Tx, organizations};
+use crate::store::{self, OrgScope, Reads, Tx, organizations, sessions, users};
 
 /// What a DNS label may hold, so that a slug can be a subdomain of the application.
 pub const MAX_SLUG: usize = 63;
@@ -93,6 +93,39 @@ pub async fn update(
         roles::recompute_organization(tx, scope, cause).await?;
     }
     Ok(after)
+}
+
+/// Removes the organization with everything in it, whose events come first. Its events stay readable.
+pub async fn remove(app: &App, tx: &Tx, scope: &OrgScope, cause: &Cause) -> Result<(), Error> {
+    let organization = organizations::lock(tx, scope)
+        .await?
+        .ok_or(Error::NotFound("organization"))?;
+    for directory in store::directories::all(tx, scope).await? {
+        directories::remove(app, tx, scope, directory.id, cause).await?;
+    }
+    for connection in store::connections::all(tx, scope).await? {
+        connections::remove(app, tx, scope, connection.id, cause).await?;
+    }
+    let now = Timestamp::from(app.clock.now());
+    let ids = users::of_organization(tx, scope).await?;
+    let users = users::lock(tx, scope, &ids).await?;
+    sessions::end_sessions_of_users(tx, scope, &ids, "", cause, now).await?;
+    for user in users {
+        let event = IdentityEvent::new(EventType::UserDeleted, "", user.id, &user);
+        tx.record(scope, event, cause);
+    }
+    store::users::remove(tx, scope, &ids).await?;
+    for domain in store::domains::all(tx, scope).await? {
+        domains::remove(tx, scope, &domain, cause).await?;
+    }
+    tx.record(
+        scope,
+        event(EventType::OrganizationDeleted, &organization),
+        cause,
+    );
+    organizations::remove(tx, scope).await?;
+    tx.touch_config(scope);
+    Ok(())
 }
 
 fn event(event_type: EventType, organization: &Organization) -> IdentityEvent {

@@ -179,6 +179,28 @@ impl Directories {
         Ok(Json(view))
     }
 
+    /// Delete a directory.
+    ///
+    /// With everything that it pushed, whose events come first. A user who signs in by a connection too
+    /// stays, without what this directory said.
+    #[oai(
+        path = "/directories/:id",
+        method = "delete",
+        operation_id = "deleteDirectory"
+    )]
+    async fn remove(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<DirectoryId>,
+    ) -> Result<Deleted, Problem> {
+        let tx = app.store.begin().await?;
+        let scope = key.scope_owning(&tx, id.0).await?;
+        flow::remove(&app, &tx, &scope, id.0, &key.cause()).await?;
+        tx.commit().await?;
+        Ok(Deleted)
+    }
+
     /// Make another token for a directory.
     ///
     /// Two may live side by side, to change over without a gap; 409 `too_many_tokens` beyond.

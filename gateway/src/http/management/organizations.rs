@@ -10,7 +10,7 @@ use poem_openapi::{Object, OpenApi};
 use serde_json::Value;
 
 use super::Tag;
-use super::answer::{Answer, Created};
+use super::answer::{Answer, Created, Deleted};
 use super::body::Body;
 use super::key::{ApiKey, Write};
 use super::once::{Attempt, Once};
@@ -163,6 +163,27 @@ impl Organizations {
         let organization = flow::update(&app, &tx, &scope, &before, after, &key.cause()).await?;
         tx.commit().await?;
         Ok(Json(organization))
+    }
+    /// Delete an organization.
+    ///
+    /// With everything in it: domains, connections, directories, users, groups, sessions, its API keys and
+    /// webhook endpoints. Their events come first, then `organization.deleted`; events stay readable.
+    #[oai(
+        path = "/organizations/:id",
+        method = "delete",
+        operation_id = "deleteOrganization"
+    )]
+    async fn remove(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<OrganizationId>,
+    ) -> Result<Deleted, Problem> {
+        let tx = app.store.begin().await?;
+        let scope = key.scope_owning(&tx, id.0).await?;
+        flow::remove(&app, &tx, &scope, &key.cause()).await?;
+        tx.commit().await?;
+        Ok(Deleted)
     }
 }
 

@@ -6,13 +6,14 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::Tag;
-use super::answer::{Answer, Done};
+use super::answer::{Answer, Deleted, Done};
 use super::key::{ApiKey, Write};
 use super::once::{Attempt, Once};
 use super::page::{Cursor, Limit, Page, window};
 use super::problem::Problem;
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::provisioning;
 use crate::ids::{DirectoryId, OrganizationId, UserId};
 use crate::model::{Slice, User};
 use crate::store::sessions;
@@ -81,6 +82,24 @@ impl Users {
             .await?
             .ok_or(Error::NotFound("user"))?;
         Ok(Json(user))
+    }
+
+    /// Delete a user.
+    ///
+    /// Sessions end and tokens die at once. A directory that pushes the person again, or a sign-in where the
+    /// connection allows it, makes a new user.
+    #[oai(path = "/users/:id", method = "delete", operation_id = "deleteUser")]
+    async fn remove(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<UserId>,
+    ) -> Result<Deleted, Problem> {
+        let scope = key.scope_owning(&app.store.read(), id.0).await?;
+        if !provisioning::remove_user(&app, &scope, id.0, "", &key.cause()).await? {
+            return Err(Error::NotFound("user").into());
+        }
+        Ok(Deleted)
     }
 
     /// End all sessions of a user.

@@ -1,0 +1,328 @@
+use integration::{Idp, Tenon, Trap, text};
+use serde_json::{Value, json};
+
+use super::{acme, errors, event_types, events, fields, stranger};
+
+fn oidc() -> Value {
+    json!({"issuer": "https://idp.example", "client_id": "c", "client_secret": "top-secret"})
+}
+
+#[tokio::test]
+async fn a_draft_shows_what_the_identity_provider_has_to_know() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let connections = format!("{path}/connections");
+    let body = json!({"name": "Okta", "provider": "okta", "type": "saml"});
+    let connection = api.post(&connections, body).await.expect(201);
+    let id = text(&connection["id"]);
+    assert_eq!(connection["state"], "draft");
+    assert_eq!(connection["jit_provisioning"], true);
+    assert_eq!(connection["email_domain_policy"], "verified_only");
+    assert_eq!(connection["saml"]["idp_initiated"], "restart");
+    let sp = &connection["saml"]["sp"];
+    let base = format!("{}/saml/{id}", tenon.url());
+    assert_eq!(sp["entity_id"], format!("{base}/metadata"));
+    assert_eq!(sp["metadata_url"], format!("{base}/metadata"));
+    assert_eq!(sp["acs_url"], format!("{base}/acs"));
+    assert_eq!(sp["slo_url"], format!("{base}/slo"));
+    let certificates = sp["certificates"].as_array().expect("certificates");
+    assert_eq!(certificates.len(), 1);
+    assert!(text(&certificates[0]).starts_with("-----BEGIN CERTIFICATE-----\n"));
+    assert!(connection.get("oidc").is_none());
+
+    let body = json!({"name": "Entra", "type": "oidc"});
+    let other = api.post(&connections, body).await.expect(201);
+    let redirect_uri = format!("{}/oidc/{}/callback", tenon.url(), text(&other["id"]));
+    assert_eq!(other["oidc"]["redirect_uri"], redirect_uri);
+    assert!(other.get("saml").is_none());
+
+    let listed = api.get(&connections).await.expect(200);
+    assert_eq!(listed["data"], json!([other, connection]));
+    assert_eq!(
+        api.get(&format!("/connections/{id}")).await.expect(200),
+        connection
+    );
+
+    // It is not whole, so it can't be switched on.
+    let activate = format!("/connections/{id}/activate");
+    let mut missing = fields(api.post(&activate, json!({})).await);
+    missing.sort();
+    assert_eq!(
+        missing,
+        ["saml.certificates", "saml.idp_entity_id", "saml.sso_url"]
+    );
+}
+
+#[tokio::test]
+async fn metadata_fills_in_what_the_identity_provider_says() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let acme = api.get(&path).await.expect(200);
+    let idp = Idp::start(&tenon, &["ada@acme.example"]).await;
+    let own = json!({"force_authn": true});
+    let connection = idp.saml_connection(&tenon, &acme, own).await;
+    assert_eq!(connection["state"], "active");
+    let saml = &connection["saml"];
+    assert_eq!(saml["force_authn"], true);
+    assert!(saml["idp_entity_id"].is_string() && saml["sso_url"].is_string());
+    assert_eq!(saml["certificates"].as_array().map(Vec::len), Some(1));
+    let types = event_types(&api, &path).await;
+    assert!(types.ends_with(&[
+        "connection.created".to_owned(),
+        "connection.activated".to_owned()
+    ]));
+
+    let refresh = format!("/connections/{}/refresh_metadata", text(&connection["id"]));
+    let answer = api.post(&refresh, json!({})).await;
+    assert_eq!(answer.problem(409), "no_metadata_url");
+}
+
+#[tokio::test]
+async fn metadata_is_fetched_where_requests_may_go_and_nowhere_else() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let path = format!("{path}/connections");
+    let body = |url: &str| json!({"name": "x", "type": "saml", "saml": {"metadata_url": url}});
+    for url in [
+        "http://169.254.169.254/latest/meta-data",
+        "https://10.0.0.1/metadata",
+        "http://acme.example/metadata",
+        "file:///etc/passwd",
+        "nonsense",
+    ] {
+        assert_eq!(
+            fields(api.post(&path, body(url)).await),
+            ["saml.metadata_url"],
+            "{url}"
+        );
+    }
+    let strict = Tenon::start_with(&[("TENON_EGRESS_ALLOW", "")]).await;
+    let (api, path) = super::acme(&strict).await;
+    let path = format!("{path}/connections");
+    let trap = Trap::set().await;
+    let answer = api
+        .post(&path, body(&format!("{}/metadata", trap.url())))
+        .await;
+    assert_eq!(fields(answer), ["saml.metadata_url"]);
+    assert_eq!(trap.connections(), 0);
+}
+
+#[tokio::test]
+async fn every_problem_of_the_settings_is_named() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let path = format!("{path}/connections");
+    for (body, expected) in [
+        (json!({"type": "saml"}), vec!["name"]),
+        (json!({"name": "x", "type": "ldap"}), vec!["type"]),
+        (
+            json!({"name": "x", "type": "saml", "saml": {"sso_binding": "soap", "colour": 1}}),
+            vec!["saml.sso_binding", "saml.colour"],
+        ),
+        (
+            json!({"name": "x", "type": "saml", "oidc": oidc()}),
+            vec!["oidc"],
+        ),
+        (
+            json!({"name": "x", "type": "oidc", "saml": {}}),
+            vec!["saml"],
+        ),
+        (
+            json!({"name": "x", "type": "oidc", "oidc": {}}),
+            vec!["oidc.issuer", "oidc.client_id"],
+        ),
+        (
+            json!({"name": "x", "type": "saml", "saml": {"metadata_xml": "<x/>"}}),
+            vec!["saml.metadata_xml"],
+        ),
+        (
+            json!({"name": "x", "type": "saml", "saml": {"certificates": ["nonsense"]}}),
+            vec!["saml.certificates[0]"],
+        ),
+        (
+            json!({"name": "x", "type": "oidc", "oidc": {"issuer": "http://10.1.2.3", "client_id": "c"}}),
+            vec!["oidc.issuer"],
+        ),
+        (
+            json!({"name": "x", "type": "saml", "attribute_mapping": {"email": 1, "mail": "m"}}),
+            vec!["attribute_mapping.email", "attribute_mapping.mail"],
+        ),
+        (
+            json!({"name": "x", "type": "saml", "default_application_id": "app_01jdxyzdxyzdxyzdxyzdxyzdxy"}),
+            vec!["default_application_id"],
+        ),
+    ] {
+        assert_eq!(
+            fields(api.post(&path, body.clone()).await),
+            expected,
+            "{body}"
+        );
+    }
+    assert_eq!(api.get(&path).await.expect(200)["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_client_secret_is_never_shown_and_its_change_is_a_change() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let body = json!({"name": "IdP", "type": "oidc", "oidc": oidc(), "activate": true,
+        "attribute_mapping": {"email": "mail", "custom": {"cost_centre": ["cc", "costCentre"]}}});
+    let connection = api
+        .post(&format!("{path}/connections"), body)
+        .await
+        .expect(201);
+    assert_eq!(connection["oidc"]["has_client_secret"], true);
+    assert_eq!(connection["attribute_mapping"]["email"], json!(["mail"]));
+    assert_eq!(
+        connection["attribute_mapping"]["custom"],
+        json!({"cost_centre": ["cc", "costCentre"]})
+    );
+    let one = format!("/connections/{}", text(&connection["id"]));
+    let patch = json!({"oidc": {"client_secret": "another-secret"}});
+    let changed = api.patch(&one, patch).await.expect(200);
+    let (kind, data) = events(&api, &path).await.pop().expect("an event");
+    assert_eq!(
+        (kind.as_str(), &data["previous"]),
+        ("connection.updated", &json!({}))
+    );
+    assert_eq!(data["object"], changed);
+    let everything = format!(
+        "{connection}{changed}{}{}",
+        json!(events(&api, &path).await),
+        tenon.log()
+    );
+    assert!(!everything.contains("top-secret") && !everything.contains("another-secret"));
+}
+
+#[tokio::test]
+async fn a_patch_changes_single_settings_and_an_active_connection_stays_whole() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let acme = api.get(&path).await.expect(200);
+    let idp = Idp::start(&tenon, &["ada@acme.example"]).await;
+    let connection = idp.saml_connection(&tenon, &acme, json!({})).await;
+    let one = format!("/connections/{}", text(&connection["id"]));
+    let patch =
+        json!({"name": "Renamed", "saml": {"sign_requests": true, "name_id_format": "urn:x"}});
+    let changed = api.patch(&one, patch).await.expect(200);
+    assert_eq!(changed["saml"]["sign_requests"], true);
+    assert_eq!(changed["saml"]["sso_url"], connection["saml"]["sso_url"]);
+    let (_, data) = events(&api, &path).await.pop().expect("an event");
+    assert_eq!(data["previous"]["name"], "Practice");
+    assert_eq!(data["previous"]["saml"], connection["saml"]);
+
+    let cleared = api
+        .patch(&one, json!({"saml": {"name_id_format": null}}))
+        .await;
+    assert_eq!(cleared.expect(200)["saml"]["name_id_format"], json!(null));
+    let broken = api
+        .patch(&one, json!({"saml": {"sso_url": null, "certificates": []}}))
+        .await;
+    let mut problems = fields(broken);
+    problems.sort();
+    assert_eq!(problems, ["saml.certificates", "saml.sso_url"]);
+    let now = api.get(&one).await.expect(200);
+    assert_eq!(now["saml"]["sso_url"], connection["saml"]["sso_url"]);
+    assert_eq!(
+        errors(api.patch(&one, json!({"type": "oidc"})).await),
+        ["type: is not a field of this request"]
+    );
+}
+
+#[tokio::test]
+async fn a_connection_routes_while_it_is_active_and_is_gone_when_deleted() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let body = json!({"name": "IdP", "type": "oidc", "oidc": oidc()});
+    let connection = api
+        .post(&format!("{path}/connections"), body)
+        .await
+        .expect(201);
+    let id = text(&connection["id"]);
+    let one = format!("/connections/{id}");
+    let discover = || async {
+        let answer = api.post("/discovery", json!({"email": "Ada@ACME.example"}));
+        answer.await.expect(200)
+    };
+    assert_eq!(discover().await["decision"], "none");
+    let draft = api.post(&format!("{one}/deactivate"), json!({})).await;
+    assert_eq!(draft.expect(200)["state"], "draft");
+
+    for _ in 0..2 {
+        let active = api
+            .post(&format!("{one}/activate"), json!({}))
+            .await
+            .expect(200);
+        assert_eq!(active["state"], "active");
+    }
+    let found = discover().await;
+    assert_eq!(found["decision"], "sso");
+    assert_eq!(
+        found["connections"],
+        json!([{"id": id, "name": "IdP", "type": "oidc", "provider": null}])
+    );
+    assert_eq!(
+        path,
+        format!("/organizations/{}", text(&found["organization_id"]))
+    );
+
+    let second = json!({"name": "Second", "type": "oidc", "oidc": oidc(), "activate": true});
+    let second = api
+        .post(&format!("{path}/connections"), second)
+        .await
+        .expect(201);
+    assert_eq!(discover().await["decision"], "choose");
+    api.delete(&format!("/connections/{}", text(&second["id"])))
+        .await
+        .expect(204);
+
+    let inactive = api
+        .post(&format!("{one}/deactivate"), json!({}))
+        .await
+        .expect(200);
+    assert_eq!(inactive["state"], "inactive");
+    assert_eq!(discover().await["decision"], "none");
+    api.delete(&one).await.expect(204);
+    api.get(&one).await.problem(404);
+    let types = event_types(&api, &path).await;
+    assert_eq!(
+        types[3..],
+        [
+            "connection.created",
+            "connection.activated",
+            "connection.created",
+            "connection.activated",
+            "connection.deleted",
+            "connection.deactivated",
+            "connection.deleted"
+        ]
+    );
+    let wrong = api.post("/discovery", json!({"email": "no address"})).await;
+    assert_eq!(errors(wrong), ["email: is not an email address"]);
+}
+
+#[tokio::test]
+async fn a_stranger_discovers_nothing_of_another_organization() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let body = json!({"name": "IdP", "type": "oidc", "oidc": oidc(), "activate": true});
+    let connection = api
+        .post(&format!("{path}/connections"), body)
+        .await
+        .expect(201);
+    let stranger = stranger(&api).await;
+    let answer = stranger
+        .post("/discovery", json!({"email": "ada@acme.example"}))
+        .await;
+    assert_eq!(
+        answer.expect(200),
+        json!({"decision": "none", "organization_id": null, "connections": []})
+    );
+    let one = format!("/connections/{}", text(&connection["id"]));
+    stranger.get(&one).await.problem(404);
+    stranger
+        .patch(&one, json!({"name": "x"}))
+        .await
+        .problem(404);
+    stranger.delete(&one).await.problem(404);
+}

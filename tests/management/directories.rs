@@ -1,0 +1,235 @@
+use integration::{Api, Tenon, text};
+use serde_json::{Value, json};
+
+use super::{acme, errors, event_types, events, fields};
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+
+async fn role(api: &Api, slug: &str) {
+    let role = json!({"name": slug, "priority": 1});
+    api.put(&format!("/roles/{slug}"), role).await.expect(200);
+}
+
+/// A directory with one user in one group, and the ids of both.
+async fn pushed(api: &Api, path: &str) -> (Value, Api, String, String) {
+    let body = json!({"name": "Okta", "provider": "okta"});
+    let directory = api
+        .post(&format!("{path}/directories"), body)
+        .await
+        .expect(201);
+    let scim = Api::scim(&directory);
+    let user = json!({"schemas": [USER], "userName": "ada@acme.example", "active": true});
+    let user = scim.post("/Users", user).await.expect(201);
+    let group = json!({
+        "schemas": [GROUP], "displayName": "Admins", "members": [{"value": user["id"]}]
+    });
+    let group = scim.post("/Groups", group).await.expect(201);
+    let users = api.get(&format!("{path}/users")).await.expect(200);
+    let user = text(&users["data"][0]["id"]);
+    (directory, scim, user, text(&group["id"]))
+}
+
+#[tokio::test]
+async fn a_directory_shows_its_token_once_and_has_at_most_two() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let directories = format!("{path}/directories");
+    let directory = api
+        .post(&directories, json!({"name": "Okta"}))
+        .await
+        .expect(201);
+    let id = text(&directory["id"]);
+    assert_eq!(
+        directory["scim"]["base_url"],
+        format!("{}/scim/v2/{id}", tenon.url())
+    );
+    assert_eq!(directory["state"], "waiting");
+    let first = text(&directory["scim"]["bearer_token"]);
+    let one = format!("/directories/{id}");
+    let shown = api.get(&one).await.expect(200);
+    assert!(shown["scim"].get("bearer_token").is_none());
+    assert!(!shown.to_string().contains(&first));
+    assert_eq!(shown["tokens"][0]["last_four"], first[first.len() - 4..]);
+    assert_eq!(
+        api.get(&directories).await.expect(200)["data"],
+        json!([shown])
+    );
+
+    let tokens = format!("{one}/tokens");
+    let second = api.post(&tokens, json!({})).await.expect(201);
+    let bearer = text(&second["bearer_token"]);
+    assert_eq!(
+        api.post(&tokens, json!({})).await.problem(409),
+        "too_many_tokens"
+    );
+    let scim = Api::scim(&directory);
+    scim.get("/Users").await.expect(200);
+    scim.with_token(&bearer).get("/Users").await.expect(200);
+
+    let old = text(&shown["tokens"][0]["id"]);
+    api.delete(&format!("{tokens}/{old}")).await.expect(204);
+    api.delete(&format!("{tokens}/{old}")).await.problem(404);
+    scim.get("/Users").await.expect(401);
+    scim.with_token(&bearer).get("/Users").await.expect(200);
+    api.post(&tokens, json!({})).await.expect(201);
+}
+
+#[tokio::test]
+async fn changes_of_a_directory_are_told() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let directories = format!("{path}/directories");
+    let body = json!({"name": "Okta", "default_role": "member"});
+    assert_eq!(
+        errors(api.post(&directories, body.clone()).await),
+        ["default_role: there is no such role"]
+    );
+    role(&api, "member").await;
+    let directory = api.post(&directories, body).await.expect(201);
+    let one = format!("/directories/{}", text(&directory["id"]));
+    let patch = json!({"name": "Entra", "provider": "entra", "default_role": null});
+    let changed = api.patch(&one, patch.clone()).await.expect(200);
+    assert_eq!(changed["default_role"], json!(null));
+    let (kind, data) = events(&api, &path).await.pop().expect("an event");
+    assert_eq!(kind, "directory.updated");
+    assert_eq!(
+        data["previous"],
+        json!({"name": "Okta", "provider": null, "default_role": "member"})
+    );
+    let count = events(&api, &path).await.len();
+    api.patch(&one, patch).await.expect(200);
+    assert_eq!(events(&api, &path).await.len(), count);
+    api.patch(&one, json!({"default_role": "nobody"}))
+        .await
+        .problem(400);
+}
+
+#[tokio::test]
+async fn mappings_give_roles_at_once_and_a_preview_gives_none() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    role(&api, "admin").await;
+    role(&api, "member").await;
+    let (directory, _, user, group) = pushed(&api, &path).await;
+    let mappings = format!("/directories/{}/role_mappings", text(&directory["id"]));
+    let by_name = json!({"mappings": [{"group_display_name": "admins", "role": "admin"}]});
+    let roles = || async {
+        let user = api.get(&format!("/users/{user}")).await.expect(200);
+        (user["roles"].clone(), user["role_sources"].clone())
+    };
+
+    let count = events(&api, &path).await.len();
+    let preview = api
+        .post(&format!("{mappings}/preview"), by_name.clone())
+        .await;
+    let gain = json!([{"user_id": user, "role": "admin"}]);
+    assert_eq!(preview.expect(200), json!({"gains": gain, "losses": []}));
+    assert_eq!(roles().await, (json!([]), json!([])));
+    assert_eq!(events(&api, &path).await.len(), count);
+
+    let put = api.put(&mappings, by_name.clone()).await.expect(200);
+    assert_eq!(put, api.get(&mappings).await.expect(200));
+    assert_eq!(
+        roles().await,
+        (
+            json!(["admin"]),
+            json!([{"role": "admin", "source": group}])
+        )
+    );
+    let types = event_types(&api, &path).await;
+    assert_eq!(
+        types[count..],
+        ["role_mapping.updated", "user.roles_changed"]
+    );
+    api.put(&mappings, by_name).await.expect(200);
+    assert_eq!(events(&api, &path).await.len(), count + 2);
+
+    let by_id = json!({"mappings": [{"group_id": group, "role": "member"}]});
+    api.put(&mappings, by_id).await.expect(200);
+    assert_eq!(roles().await.0, json!(["member"]));
+    api.put(&mappings, json!({"mappings": []}))
+        .await
+        .expect(200);
+    assert_eq!(roles().await.0, json!([]));
+
+    let one = format!("/directories/{}", text(&directory["id"]));
+    api.patch(&one, json!({"default_role": "member"}))
+        .await
+        .expect(200);
+    assert_eq!(roles().await.0, json!(["member"]));
+}
+
+#[tokio::test]
+async fn wrong_mappings_change_nothing() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    role(&api, "admin").await;
+    let (directory, _, _, group) = pushed(&api, &path).await;
+    let body = json!({"name": "Other"});
+    let other = api
+        .post(&format!("{path}/directories"), body)
+        .await
+        .expect(201);
+    let mappings = format!("/directories/{}/role_mappings", text(&directory["id"]));
+    for (rows, expected) in [
+        (json!([{"role": "admin"}]), vec!["mappings[0]"]),
+        (
+            json!([{"group_id": group, "group_display_name": "Admins", "role": "admin"}]),
+            vec!["mappings[0]"],
+        ),
+        (
+            json!([{"group_id": group, "role": "admin"}, {"group_id": group, "role": "admin"}]),
+            vec!["mappings[1]"],
+        ),
+        (
+            json!([{"group_display_name": "Admins", "role": "nobody"}]),
+            vec!["mappings[0].role"],
+        ),
+        (
+            json!([{"group": "Admins", "role": "admin"}]),
+            vec!["mappings[0].group"],
+        ),
+        (
+            json!([{"group_id": "grp_nonsense", "role": "admin"}]),
+            vec!["mappings[0].group_id"],
+        ),
+    ] {
+        let body = json!({"mappings": rows});
+        assert_eq!(
+            fields(api.put(&mappings, body.clone()).await),
+            expected,
+            "{body}"
+        );
+    }
+    // Another directory's group is as unknown as an invented one.
+    let of_other = format!("/directories/{}/role_mappings", text(&other["id"]));
+    let body = json!({"mappings": [{"group_id": group, "role": "admin"}]});
+    assert_eq!(
+        fields(api.put(&of_other, body).await),
+        ["mappings[0].group_id"]
+    );
+    assert_eq!(
+        api.get(&mappings).await.expect(200),
+        json!({"mappings": []})
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_directory_takes_along_what_it_pushed() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let (directory, scim, user, group) = pushed(&api, &path).await;
+    let count = events(&api, &path).await.len();
+    let one = format!("/directories/{}", text(&directory["id"]));
+    api.delete(&one).await.expect(204);
+    let types = event_types(&api, &path).await;
+    assert_eq!(
+        types[count..],
+        ["group.deleted", "user.deleted", "directory.deleted"]
+    );
+    for gone in [one, format!("/users/{user}"), format!("/groups/{group}")] {
+        assert_eq!(api.get(&gone).await.problem(404), "not_found");
+    }
+    scim.get("/Users").await.expect(401);
+}
