@@ -71,7 +71,7 @@ fn page(refusal: &Refusal, application: Option<&Application>, now: DateTime<Utc>
         &SignInErrorPage {
             code: refusal.error.code(),
             app: application.map(|application| application.name.as_str()),
-            org: None,
+            org: refusal.organization.as_deref(),
             email: refusal.email.as_deref(),
             login_id: Some(&login),
             fix: &fix,

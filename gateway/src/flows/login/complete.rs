@@ -17,7 +17,7 @@ use crate::model::{
     LoginState, Timestamp,
 };
 use crate::store::logins::{self, CallbackKey, Progress, StoredLogin};
-use crate::store::{OrgScope, StoreError, Tx};
+use crate::store::{OrgScope, StoreError, Tx, organizations};
 
 /// Why a login ended, as the page tells it.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Refusal {
     /// The application's request, where it is known: for "Back to the application".
     pub request: Option<crate::flows::authorize::AuthorizeRequest>,
     pub email: Option<String>,
+    /// The organization's name; `None` for an answer to nothing, since its sender may be anybody.
+    pub organization: Option<String>,
 }
 
 /// Where the callback leads.
@@ -352,10 +354,15 @@ pub(super) async fn record_failure(
     trace.fail(&error, open.connection.provider.as_deref());
     let tx = app.store.begin().await?;
     fail_in(app, &tx, open, &stored, &trace, &error, browser).await?;
+    let organization = match stored.request {
+        Some(_) => organizations::find(&tx, &open.scope).await?,
+        None => None,
+    };
     tx.commit().await?;
     app.metrics
         .sso_login(open.connection.kind.as_str(), "failed", error.code());
     Ok(Refusal {
+        organization: organization.map(|organization| organization.name),
         login: stored.login.id,
         email: stored.login.email.clone(),
         request: stored.request,

@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::store::logins::StoredLogin;
 use crate::store::tokens::{self, StoredCode};
-use crate::store::{StoreError, Tx, applications, logins, sessions};
+use crate::store::{StoreError, Tx, applications, logins, organizations, sessions};
 
 /// SECURITY-MODEL G17.
 const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
@@ -243,10 +243,12 @@ impl Attempt<'_> {
             self.browser,
         )
         .await?;
+        let organization = organizations::find(&tx, &self.open.scope).await?;
         tx.commit().await?;
         app.metrics
             .sso_login(self.open.connection.kind.as_str(), "failed", error.code());
         Ok(Finished::Refused(Box::new(Refusal {
+            organization: organization.map(|organization| organization.name),
             login: self.stored.login.id,
             email: self.identity.email,
             request: Some(self.request),
