@@ -129,7 +129,15 @@ async fn saml_connection(
         }
         None => {
             let body = json!({"name": "Acme employees", "type": "saml", "saml": settings, "activate": true});
-            api.post(&path, &body).await?
+            let created = api.post(&path, &body).await?;
+            let mappings = json!({"mappings": [
+                {"group": "Engineering", "role": "admin"},
+                {"group": "Support", "role": "support"},
+            ]});
+            let id = text(&created, &path, "id")?;
+            api.put(&format!("/connections/{id}/role_mappings"), &mappings)
+                .await?;
+            created
         }
     };
     idp.set_tile(Tile {

@@ -175,7 +175,9 @@ impl PracticeIdp {
         let mut state = self.state();
         state.codes.retain(|_, grant| grant.expires_at > now);
         state.codes.insert(code.clone(), grant);
-        state.last_code = Some(code.clone());
+        if fault.is_none() {
+            state.last_code = Some(code.clone());
+        }
         code
     }
 

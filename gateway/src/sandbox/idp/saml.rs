@@ -97,7 +97,9 @@ impl PracticeIdp {
             return Ok(last);
         }
         let encoded = STANDARD.encode(self.saml_response_xml(answer)?);
-        self.state().last_saml_response = Some(encoded.clone());
+        if answer.fault.is_none() {
+            self.state().last_saml_response = Some(encoded.clone());
+        }
         Ok(encoded)
     }
 

@@ -172,10 +172,11 @@ async fn a_second_start_changes_nothing() {
     POST /organizations
     POST /organizations
     POST /organizations/id_4/connections
+    PUT /connections/id_6/role_mappings
     POST /organizations/id_5/connections
-    PUT /connections/id_7/role_mappings
+    PUT /connections/id_8/role_mappings
     POST /organizations/id_4/directories
-    PUT /directories/id_9/role_mappings
+    PUT /directories/id_10/role_mappings
     POST /applications
     POST /webhook_endpoints
     ");
