@@ -25,8 +25,8 @@ use poem::{EndpointExt, IntoEndpoint, IntoResponse, Response, Route, get, handle
 
 use crate::app::App;
 use health::Health;
-pub use management::openapi_document;
 use limits::{BodyLimit, DEFAULT_BODY_LIMIT, Limited, PerAddress};
+pub use management::openapi_document;
 use shell::Shell;
 
 /// All routes, with what happens to every request around them.

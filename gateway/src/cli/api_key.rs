@@ -67,7 +67,10 @@ pub(super) async fn run(config: Config, command: ApiKeyCommand) -> Result<(), Fa
     };
     let (key, text) = api_keys::create(&app, &tx, new).await?;
     tx.commit().await?;
-    eprintln!("{} was made; this is the only time that it is shown:", key.id);
+    eprintln!(
+        "{} was made; this is the only time that it is shown:",
+        key.id
+    );
     println!("{text}");
     Ok(())
 }
