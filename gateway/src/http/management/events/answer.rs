@@ -82,10 +82,6 @@ impl ApiResponse for EventsAnswer {
 
 /// A page of the feed.
 #[derive(Object)]
-#[expect(
-    dead_code,
-    reason = "the shape of what is stored as text, for the document"
-)]
 struct EventPage {
     data: Vec<Event>,
     /// The next `after`; never null.
@@ -94,10 +90,6 @@ struct EventPage {
 
 /// CloudEvents 1.0, and a valid Standard Webhooks body.
 #[derive(Object)]
-#[expect(
-    dead_code,
-    reason = "the shape of what is stored as text, for the document"
-)]
 struct Event {
     /// `1.0`.
     specversion: String,
@@ -119,10 +111,6 @@ struct Event {
 }
 
 #[derive(Object)]
-#[expect(
-    dead_code,
-    reason = "the shape of what is stored as text, for the document"
-)]
 struct EventData {
     /// The whole resource after the change.
     object: Value,
@@ -136,10 +124,6 @@ struct EventData {
 }
 
 #[derive(Object)]
-#[expect(
-    dead_code,
-    reason = "the shape of what is stored as text, for the document"
-)]
 struct EventMember {
     /// `user` or `group`.
     kind: String,
@@ -147,10 +131,6 @@ struct EventMember {
 }
 
 #[derive(Object)]
-#[expect(
-    dead_code,
-    reason = "the shape of what is stored as text, for the document"
-)]
 struct EventActor {
     /// `directory`, `connection`, `api_key`, `portal`, `operator` or `system`.
     kind: String,
