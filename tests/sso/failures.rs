@@ -55,6 +55,17 @@ async fn each_flaw_of_an_oidc_answer_has_its_code() {
         let page = idp
             .sign_in(&mut browser, &page, "ada@acme.example", Some(fault))
             .await;
+        // A person's own refusal goes to the application (CONTRACT section 4).
+        if let Some(error) = page.query("error") {
+            assert_eq!(error, "access_denied");
+            let description = page.query("error_description").unwrap_or_default();
+            let told = fault
+                .oidc_codes()
+                .iter()
+                .any(|code| description.contains(code));
+            assert!(told, "{fault:?} ended with {description}");
+            continue;
+        }
         let code = page.tenon_error();
         assert!(
             fault.oidc_codes().contains(&code),

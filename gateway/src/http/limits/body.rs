@@ -118,6 +118,10 @@ fn announced(request: &Request) -> usize {
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
+/// Read and thrown away of a body that is too large, in bytes: a client that is still sending would not see
+/// the answer, only a broken connection.
+const DISCARDED: usize = 16 * 1024 * 1024;
+
 struct LimitedBody {
     inner: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
     announced: usize,
@@ -150,22 +154,29 @@ impl Stream for LimitedBody {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let refuse = |refused| Poll::Ready(Some(Err(io::Error::other(refused))));
         let limit = self.budget.0.load(Ordering::Relaxed);
-        // What is announced as too large is refused before a byte of it is asked for.
-        if self.announced > limit {
+        let most = limit.saturating_add(DISCARDED);
+        // What is announced as far too large is refused before a byte of it is asked for.
+        if self.announced > most {
             return refuse(BodyRefused::TooLarge { limit });
         }
-        match self.inner.poll_next_unpin(context) {
-            Poll::Ready(Some(Ok(bytes))) => {
-                self.received += bytes.len();
-                if self.received > limit {
-                    return refuse(BodyRefused::TooLarge { limit });
+        loop {
+            let too_large = self.received > limit || self.announced > limit;
+            match self.inner.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(bytes))) => {
+                    self.received += bytes.len();
+                    if self.received > most {
+                        return refuse(BodyRefused::TooLarge { limit });
+                    }
+                    if self.received <= limit && self.announced <= limit {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
                 }
-                Poll::Ready(Some(Ok(bytes)))
+                Poll::Ready(None) if too_large => return refuse(BodyRefused::TooLarge { limit }),
+                Poll::Pending if self.deadline.as_mut().poll(context).is_ready() => {
+                    return refuse(BodyRefused::TooSlow);
+                }
+                other => return other,
             }
-            Poll::Pending if self.deadline.as_mut().poll(context).is_ready() => {
-                refuse(BodyRefused::TooSlow)
-            }
-            other => other,
         }
     }
 }
