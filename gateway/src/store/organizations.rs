@@ -190,7 +190,7 @@ async fn domains_of(db: &impl Reads, ids: &[OrganizationId]) -> Result<DomainsOf
         .column(domains::Column::Domain)
         .column(domains::Column::State)
         .filter(domains::Column::OrganizationId.is_in(ids.iter().copied()))
-        .order_by_asc(domains::Column::Id)
+        .order_by_asc(domains::Column::Domain)
         .into_tuple()
         .all(db.db())
         .await?;
