@@ -51,11 +51,17 @@ pub(super) async fn run(file: Option<&Path>, options: Options) -> Result<(), Fai
     crate::telemetry::start_log(&config, Arc::new(SystemClock))?;
     let running = app::start(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
     let gateway: url::Url = running.app.public_url.as_str().parse()?;
-    println!("tenon ready on http://{}", running.address);
+    say(format_args!("tenon ready on http://{}", running.address));
     let sandbox = sandbox::start(options.sandbox, gateway, api_key, &options.data).await?;
-    println!("{}", sandbox.banner());
+    say(format_args!("{}", sandbox.banner()));
     super::serve::drain_at_termination(&running);
     running.ended().await?;
     sandbox.stop().await?;
     Ok(())
+}
+
+/// A line on standard output. Whoever started this may have stopped reading: that ends nothing.
+fn say(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
