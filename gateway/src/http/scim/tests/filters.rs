@@ -97,7 +97,7 @@ const USER_PATHS: [&str; 19] = [
     "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager",
     "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.displayName",
 ];
-const GROUP_PATHS: [&str; 9] = [
+const GROUP_PATHS: [&str; 7] = [
     "displayName",
     "externalId",
     "id",
