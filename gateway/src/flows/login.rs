@@ -1,7 +1,7 @@
 //! Signing in: from the authorization request to the IdP, and back to the application with a code.
 //!
-//! [`begin`] leaves a pending login; [`complete`] checks what the IdP sent and keeps the identity under a
-//! one-time handle; [`finish`] is the continue step, where the browser that began must be the one that ends.
+//! [`begin()`] leaves a pending login; [`complete()`] checks what the IdP sent and keeps the identity under a
+//! one-time handle; [`finish()`] is the continue step, where the browser that began must be the one that ends.
 //! Network calls happen before a transaction opens, never inside one.
 
 mod account;

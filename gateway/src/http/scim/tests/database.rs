@@ -48,6 +48,10 @@ impl Database {
 }
 
 impl Postgres {
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it ends when this process and its pipe do"
+    )]
     fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/postgres");
         let mut child = Command::new(script)
