@@ -31,6 +31,8 @@ pub(super) struct Target<'a> {
 enum Place {
     /// One expression on the resource's row; null where there is no value.
     Single(Expr),
+    /// The same text on every resource.
+    Constant(&'static str),
     /// Rows of `directory_values`.
     Values,
     /// Rows of `memberships`, or parts of them.
@@ -65,8 +67,6 @@ impl Target<'_> {
     /// What resources are sorted by; none for what no resource has one of.
     pub(super) fn sort_key(&self, path: &AttributePath) -> Option<Expr> {
         match self.place(path) {
-            // The same for all of them.
-            Place::Single(_) if path.names() == (None, "meta", Some("resourceType")) => None,
             Place::Single(value) => Some(value),
             Place::Values => {
                 let mut first = self.values(&path.to_string());
@@ -76,7 +76,7 @@ impl Target<'_> {
                     .and_where(of_this_user());
                 Some(Expr::SubQuery(None, Box::new(first.into())))
             }
-            Place::Links | Place::Schemas => None,
+            Place::Constant(_) | Place::Links | Place::Schemas => None,
         }
     }
 
@@ -114,7 +114,7 @@ impl Target<'_> {
                 Place::Single(joined(Expr::val(url), id))
             }
             // `meta` itself, which every resource has, and its `resourceType`.
-            (None, "meta", _) => Place::Single(Expr::val(self.resource_type.name())),
+            (None, "meta", _) => Place::Constant(self.resource_type.name()),
             (None, "schemas", _) => Place::Schemas,
             (None, "members" | "groups", _) => Place::Links,
             (Some(urn), "manager", Some(part @ ("displayName" | "$ref")))
@@ -129,7 +129,7 @@ impl Target<'_> {
     fn present(&self, path: &AttributePath) -> Expr {
         match self.place(path) {
             Place::Single(value) => value.is_not_null(),
-            Place::Schemas => Expr::val(1_i32).eq(1_i32),
+            Place::Constant(_) | Place::Schemas => text::always(true),
             Place::Values => self.user_has(self.values(&path.to_string())),
             Place::Links => match path.sub {
                 None => self.collection(path).any_at_all(),
@@ -142,9 +142,10 @@ impl Target<'_> {
         let comparand = Comparand::new(path, literal);
         match self.place(path) {
             Place::Single(value) => comparand.holds_for(value, operator),
+            Place::Constant(value) => comparand.holds_for_constant(value, operator),
             Place::Schemas => {
-                let own = Expr::val(self.resource_type.schema().urn);
-                let own = comparand.compare(own, operator);
+                let own = self.resource_type.schema().urn;
+                let own = comparand.holds_for_constant(own, operator);
                 if self.resource_type == ResourceType::Group {
                     return own;
                 }
@@ -168,11 +169,14 @@ impl Target<'_> {
                     operator,
                     value: literal.clone(),
                 };
-                let some = self.collection(path).any(&filter);
+                let collection = self.collection(path);
                 if operator == CompareOperator::NotEqual {
-                    return some.or(self.collection(path).any_at_all().not());
+                    // Only values differ, or nothing has one: a member without a name has none that differs.
+                    let valued = Filter::Present(*path);
+                    let some = collection.any(&Filter::And(vec![valued.clone(), filter]));
+                    return some.or(collection.any(&valued).not());
                 }
-                some
+                collection.any(&filter)
             }
         }
     }
@@ -272,6 +276,8 @@ fn joined(left: Expr, right: Expr) -> Expr {
 /// What a value is compared with, in the form in which values are stored.
 struct Comparand {
     literal: Literal,
+    /// Whether case does not count; the literal and what is stored are folded then.
+    folded: bool,
 }
 
 impl Comparand {
@@ -280,7 +286,10 @@ impl Comparand {
             Literal::Text(text) if !path.leaf().case_exact => Literal::Text(fold(text)),
             other => other.clone(),
         };
-        Self { literal }
+        Self {
+            literal,
+            folded: !path.leaf().case_exact,
+        }
     }
 
     /// Whether few rows are equal to it.
@@ -299,6 +308,17 @@ impl Comparand {
             Literal::Boolean(boolean) => text::compare(value, operator, &boolean.to_string()),
             Literal::Instant(at) => text::compare_instant(value, operator, *at),
         }
+    }
+
+    /// The comparison of a text that is no column, decided here: on PostgreSQL it would have the collation
+    /// of the database, in which `"` may count for nothing.
+    fn holds_for_constant(&self, value: &str, operator: CompareOperator) -> Expr {
+        text::always(match &self.literal {
+            Literal::Text(text) if self.folded => operator.holds(&fold(value), text),
+            Literal::Text(text) => operator.holds(value, text),
+            // The parser lets only booleans and times be compared with these.
+            Literal::Boolean(_) | Literal::Instant(_) => false,
+        })
     }
 
     /// The comparison of a value that may be null: only `ne` holds for null. Never null itself, so that

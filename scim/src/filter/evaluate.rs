@@ -97,24 +97,27 @@ fn compare(
         (Value::String(value), Literal::Instant(literal)) => DateTime::parse_from_rfc3339(value)
             .is_ok_and(|at| ordered(operator, &at.with_timezone(&Utc), literal)),
         (Value::String(value), Literal::Text(literal)) if attribute.case_exact => {
-            text(operator, value, literal)
+            operator.holds(value, literal)
         }
         (Value::String(value), Literal::Text(literal)) if operator == CompareOperator::Equal => {
             same_folded(value, literal)
         }
         (Value::String(value), Literal::Text(literal)) => {
-            text(operator, &fold(value), &fold(literal))
+            operator.holds(&fold(value), &fold(literal))
         }
         _ => false,
     }
 }
 
-fn text(operator: CompareOperator, value: &str, literal: &str) -> bool {
-    match operator {
-        CompareOperator::Contains => value.contains(literal),
-        CompareOperator::StartsWith => value.starts_with(literal),
-        CompareOperator::EndsWith => value.ends_with(literal),
-        _ => ordered(operator, value, literal),
+impl CompareOperator {
+    /// Whether it holds between two texts, byte by byte: fold both first where case does not count.
+    pub fn holds(self, value: &str, literal: &str) -> bool {
+        match self {
+            Self::Contains => value.contains(literal),
+            Self::StartsWith => value.starts_with(literal),
+            Self::EndsWith => value.ends_with(literal),
+            _ => ordered(self, value, literal),
+        }
     }
 }
 

@@ -146,6 +146,9 @@ impl Collection<'_> {
             return by_id;
         }
         let literal = Comparand::new(path, literal);
+        if path.leaf().name == "type" && self.member != Member::Value {
+            return self.compare_kind(operator, &literal);
+        }
         if let Some(value) = self.single(path) {
             return literal.holds_for(value, operator);
         }
@@ -158,6 +161,17 @@ impl Collection<'_> {
         }
         part.and_where(literal.compare(value, operator));
         Expr::exists(part)
+    }
+
+    /// The comparison of a membership's `type`.
+    fn compare_kind(&self, operator: CompareOperator, literal: &Comparand) -> Expr {
+        if self.member == Member::GroupOfUser {
+            return literal.holds_for_constant("direct", operator);
+        }
+        let is_user = Expr::col((LINK, memberships::Column::MemberUserId)).is_not_null();
+        let [user, group] = [ResourceType::User, ResourceType::Group]
+            .map(|kind| literal.holds_for_constant(kind.name(), operator));
+        is_user.clone().and(user).or(is_user.not().and(group))
     }
 
     /// One part of the element whose row is [`VALUES`].
@@ -224,8 +238,8 @@ impl Collection<'_> {
         match path.leaf().name {
             "value" if of_group => column(Column::MemberId),
             "value" => column(Column::GroupId),
-            "type" if of_group => either(Expr::val("user"), Expr::val("group")),
-            "type" => Expr::val("direct"),
+            // Only whether there is one: `compare_kind` compares it.
+            "type" => column(Column::GroupId),
             "$ref" if of_group => {
                 let start = either(
                     Expr::val(url(ResourceType::User)),

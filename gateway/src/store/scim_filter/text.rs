@@ -59,7 +59,12 @@ pub(super) fn compare_instant(value: Expr, operator: CompareOperator, at: DateTi
 }
 
 pub(super) fn never() -> Expr {
-    Expr::val(1_i32).eq(0_i32)
+    always(false)
+}
+
+/// What holds for all rows, or for none.
+pub(super) fn always(holds: bool) -> Expr {
+    Expr::val(1_i32).eq(i32::from(holds))
 }
 
 fn call(function: &'static str, arguments: impl IntoIterator<Item = Expr>) -> Expr {
