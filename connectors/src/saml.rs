@@ -16,6 +16,8 @@ mod metadata;
 mod oaep;
 mod request;
 mod response;
+#[cfg(feature = "second-opinion")]
+mod second_opinion;
 mod signature;
 mod subject;
 mod write;

@@ -34,6 +34,11 @@ impl SignatureAlgorithm {
         })
     }
 
+    #[cfg(feature = "second-opinion")]
+    pub(super) fn is_pss(self) -> bool {
+        matches!(self, Self::PssSha256 | Self::PssSha384 | Self::PssSha512)
+    }
+
     pub(super) fn hash(self) -> Hash {
         match self {
             Self::RsaSha1 => Hash::Sha1,

@@ -107,7 +107,24 @@ impl Checks<'_> {
 
         // From here only what was digested.
         let assertion = Assertion::read(signed)?;
-        self.check_assertion(&response, &assertion, of_response.is_some())
+        let identity = self.check_assertion(&response, &assertion, of_response.is_some())?;
+        #[cfg(feature = "second-opinion")]
+        {
+            let encrypted_id = assertion.subject().only(SAML, "EncryptedID");
+            let encrypted_id = encrypted_id.map(|id| self.connector.decryptor.open(id));
+            let encrypted_id = encrypted_id.transpose()?;
+            let accepted = super::second_opinion::Accepted {
+                field: field.unwrap_or_default(),
+                response: response.element,
+                assertion: element,
+                of_response,
+                of_assertion,
+                trust,
+                encrypted_id: encrypted_id.as_ref().map(|source| source.as_str()),
+            };
+            accepted.names(identity.name_id.as_ref())?;
+        }
+        Ok(identity)
     }
 
     fn check_destination(&mut self, response: &Response<'_>) -> Result<(), ConnectorError> {
@@ -232,7 +249,7 @@ impl Checks<'_> {
                     "The sign-in works. Renew the certificate at the identity provider when you can.",
                 );
             }
-            if verified.weak {
+            if verified.is_weak() {
                 self.trace.warn(
                     CheckName::Signature,
                     "signature_algorithm_forbidden",

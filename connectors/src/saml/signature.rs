@@ -65,8 +65,15 @@ pub(super) struct Verified<'d> {
     pub(super) signed: SignedXml<'d>,
     /// Index into [`Trust::certificates`].
     pub(super) certificate: usize,
+    pub(super) algorithm: SignatureAlgorithm,
+    digest: Hash,
+}
+
+impl Verified<'_> {
     /// SHA-1 took part.
-    pub(super) weak: bool,
+    pub(super) fn is_weak(&self) -> bool {
+        self.algorithm.hash() == Hash::Sha1 || self.digest == Hash::Sha1
+    }
 }
 
 /// Verifies that a certificate of the connection signed `element` by the Signature that is its child.
@@ -117,7 +124,8 @@ pub(super) fn verify<'d>(
     Ok(Verified {
         signed: SignedXml { element },
         certificate,
-        weak,
+        algorithm: shape.algorithm,
+        digest: shape.digest_hash,
     })
 }
 

@@ -17,6 +17,8 @@ use std::borrow::Cow;
 
 use crate::ConnectorError;
 
+#[cfg(feature = "second-opinion")]
+pub(super) use chars::is_ncname;
 pub(super) use chars::{is_xml_space, trim};
 pub(super) use parse::peek_root_attribute;
 
@@ -119,7 +121,7 @@ pub(super) struct Document<'t> {
     inherited: u32,
     prefixes: Vec<&'t str>,
     namespaces: Vec<Cow<'t, str>>,
-    text_len: usize,
+    text: &'t str,
 }
 
 #[derive(Debug)]
@@ -189,9 +191,9 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// Length of the text that was parsed, in bytes.
-    pub(super) fn text_len(&self) -> usize {
-        self.text_len
+    /// The text that was parsed.
+    pub(super) fn text(&self) -> &'t str {
+        self.text
     }
 
     fn namespace(&self, id: NamespaceId) -> &str {

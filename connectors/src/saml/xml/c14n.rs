@@ -33,7 +33,7 @@ pub(in crate::saml) fn canonicalize(
 ) -> Result<(), TooLong> {
     let document = element.document();
     // Real responses at most double: a prefix declared once above is rendered at every value that uses it.
-    let limit = out.len() + 4 * document.text_len() + 4096;
+    let limit = out.len() + 4 * document.text().len() + 4096;
     let omitted = omitted.map(|omitted| omitted.index);
     let mut canon = Canon::new(document, method);
     canon.declared_above(element);

@@ -34,7 +34,7 @@ pub(super) fn first_forbidden(text: &str) -> Option<usize> {
 }
 
 /// `NCName` of Namespaces 1.0: a name without a colon.
-pub(super) fn is_ncname(name: &str) -> bool {
+pub(in crate::saml) fn is_ncname(name: &str) -> bool {
     let mut bytes = name.bytes();
     let starts = |b: u8| b.is_ascii_alphabetic() || b == b'_';
     match bytes.next() {

@@ -130,7 +130,7 @@ impl<'t> Builder<'t> {
                 inherited: 0,
                 prefixes: vec!["", "xml"],
                 namespaces: vec![Cow::Borrowed(""), Cow::Borrowed(XML_NAMESPACE)],
-                text_len: text.len(),
+                text,
             },
             open: Vec::with_capacity(16),
             elements: 0,
