@@ -4,21 +4,12 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use crate::app::App;
 use crate::error::Error;
-use crate::model::Timestamp;
-use crate::store::{housekeeping, idempotency, logins, tokens};
+use crate::store::housekeeping;
 
 /// How often a replica tidies up. Several do no harm to each other.
 const EVERY: Duration = Duration::from_secs(60);
-/// How long a code is known after its end, so that a late reuse still ends its session.
-const CODES_KEPT: TimeDelta = TimeDelta::days(1);
-/// How far back a failed login is looked at again: longer than any pause between two rounds.
-const FAILED_LATELY: TimeDelta = TimeDelta::days(1);
-/// Rows a transaction: others write in between.
-const BATCH: u64 = 1_000;
 
 /// Tidies up until the drain begins.
 pub async fn run(app: App) {
@@ -36,20 +27,6 @@ pub async fn run(app: App) {
 /// One round.
 pub async fn tidy(app: &App) -> Result<(), Error> {
     let now = app.clock.now();
-    let tx = app.store.begin_relaxed().await?;
-    logins::expire(&tx, Timestamp(now), Timestamp(now - FAILED_LATELY)).await?;
-    logins::forget_used_ids(&tx, Timestamp(now)).await?;
-    idempotency::sweep(&tx, Timestamp(now - idempotency::KEPT_FOR)).await?;
-    tx.commit().await?;
-    loop {
-        let tx = app.store.begin_relaxed().await?;
-        let removed =
-            tokens::remove_expired(&tx, Timestamp(now - CODES_KEPT), Timestamp(now), BATCH).await?;
-        tx.commit().await?;
-        if removed < BATCH {
-            break;
-        }
-    }
     for chore in housekeeping::chores(now) {
         if app.drain.has_begun() {
             return Ok(());

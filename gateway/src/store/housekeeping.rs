@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::entity::events;
-use super::{Reads, Store, StoreError};
+use super::{Reads, Store, StoreError, idempotency};
 use crate::ids::{DeliveryId, EventId, LoginId};
 
 /// Rows in one transaction: no longer than other writers can wait for.
@@ -22,13 +22,15 @@ const LOGINS_KEPT: TimeDelta = TimeDelta::days(30);
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
 const ATTEMPTS_KEPT: TimeDelta = TimeDelta::days(14);
 const CONFIG_CHANGES_KEPT: TimeDelta = TimeDelta::days(1);
+/// How long a code is known after its end, so that a late reuse still ends its session.
+const CODES_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// One table's rule.
 #[derive(Debug, Clone)]
 pub struct Chore {
     pub table: &'static str,
     key: &'static str,
-    /// Rows for which this holds; `$1` is the bound.
+    /// Rows for which this holds; `$1` is the bound, in the assignments too.
     condition: &'static str,
     bound: Value,
     action: Action,
@@ -40,50 +42,104 @@ enum Action {
     Set(&'static str),
 }
 
-/// The rules for what nobody else takes away, but the events', whose order matters.
+/// All rules but that of the events, whose order matters. Each condition begins with what an index has.
 pub fn chores(now: DateTime<Utc>) -> Vec<Chore> {
-    let before = |kept: TimeDelta| Value::from((now - kept).timestamp_millis());
-    let delete = |table, key, condition, bound| Chore {
+    use Action::{Delete, Set};
+    let chore = |table, key, condition, bound, action| Chore {
         table,
         key,
         condition,
         bound,
-        action: Action::Delete,
+        action,
     };
-    let set = |table, condition, assignments| Chore {
-        table,
-        key: "id",
-        condition,
-        bound: before(TimeDelta::zero()),
-        action: Action::Set(assignments),
-    };
-    let login = LoginId::earliest(now - LOGINS_KEPT);
-    let delivery = DeliveryId::earliest(now - EVENTS_KEPT);
+    let before = |kept: TimeDelta| Value::from((now - kept).timestamp_millis());
+    let past = before(TimeDelta::zero());
     vec![
-        delete(
-            "config_changes",
-            "version",
-            "changed_at <= $1",
-            before(CONFIG_CHANGES_KEPT),
+        chore(
+            "logins",
+            "id",
+            "state IN ('pending', 'verified') AND expires_at <= $1",
+            past.clone(),
+            Set("state = 'expired', sealed = NULL, finished_at = $1"),
         ),
-        delete(
-            "delivery_attempts",
-            "delivery_id, attempt",
-            "attempted_at <= $1",
-            before(ATTEMPTS_KEPT),
+        // A failed login can be tried again until it expires; then nobody can go on with what it kept. Only
+        // a day's are looked at: longer than any pause between two rounds.
+        chore(
+            "logins",
+            "id",
+            "state = 'failed' AND expires_at <= $1 AND expires_at > $1 - 86400000 AND sealed IS NOT NULL",
+            past.clone(),
+            Set("sealed = NULL"),
         ),
-        delete("deliveries", "id", "id < $1", delivery.into()),
-        delete("logins", "id", "id < $1", login.into()),
-        set(
+        chore(
+            "logins",
+            "id",
+            "id < $1",
+            LoginId::earliest(now - LOGINS_KEPT).into(),
+            Delete,
+        ),
+        chore(
+            "replay_ids",
+            "connection_id, id",
+            "expires_at < $1",
+            past.clone(),
+            Delete,
+        ),
+        chore(
+            "authorization_codes",
+            "code_hash",
+            "expires_at < $1",
+            before(CODES_KEPT),
+            Delete,
+        ),
+        chore(
+            "refresh_tokens",
+            "token_hash",
+            "expires_at < $1",
+            past.clone(),
+            Delete,
+        ),
+        chore(
             "sessions",
+            "id",
             "state = 'active' AND expires_at <= $1",
-            "state = 'expired'",
+            past,
+            Set("state = 'expired'"),
         ),
-        delete(
+        chore(
             "sessions",
             "id",
             "state IN ('revoked', 'expired') AND expires_at <= $1",
             before(SESSIONS_KEPT),
+            Delete,
+        ),
+        chore(
+            "idempotency_keys",
+            "api_key_id, idempotency_key",
+            "created_at < $1",
+            before(idempotency::KEPT_FOR),
+            Delete,
+        ),
+        chore(
+            "delivery_attempts",
+            "delivery_id, attempt",
+            "attempted_at <= $1",
+            before(ATTEMPTS_KEPT),
+            Delete,
+        ),
+        chore(
+            "deliveries",
+            "id",
+            "id < $1",
+            DeliveryId::earliest(now - EVENTS_KEPT).into(),
+            Delete,
+        ),
+        chore(
+            "config_changes",
+            "version",
+            "changed_at <= $1",
+            before(CONFIG_CHANGES_KEPT),
+            Delete,
         ),
     ]
 }
@@ -124,7 +180,8 @@ pub async fn tidy(store: &Store, chore: &Chore) -> Result<u64, StoreError> {
         {
             break;
         }
-        let tx = store.begin().await?;
+        // What a power failure brings back, the next round takes away again.
+        let tx = store.begin_relaxed().await?;
         let batch = Statement::from_sql_and_values(backend, sql.as_str(), [bound.clone()]);
         let rows = tx.db().execute_raw(batch).await?.rows_affected();
         tx.commit().await?;

@@ -111,19 +111,6 @@ pub async fn keep(
     Ok(())
 }
 
-/// Removes the answers that no request can get any more.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "kept answers belong to an API key, not to an organization"
-)]
-pub async fn sweep(tx: &Tx, oldest: Timestamp) -> Result<u64, StoreError> {
-    let swept = Entity::delete_many()
-        .filter(Column::CreatedAt.lt(oldest))
-        .exec(tx.db())
-        .await?;
-    Ok(swept.rows_affected)
-}
-
 impl From<Model> for KeptAnswer {
     fn from(row: Model) -> Self {
         Self {

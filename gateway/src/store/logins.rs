@@ -279,45 +279,6 @@ pub async fn succeed(
     Ok(result.rows_affected == 1)
 }
 
-/// Marks the logins that nobody ended in time, of all organizations, and forgets what those and the lately
-/// failed ones kept sealed: nobody can go on with them. How many expired.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "housekeeping over all organizations"
-)]
-pub async fn expire(tx: &Tx, now: Timestamp, lately: Timestamp) -> Result<u64, StoreError> {
-    let nothing = || Expr::value(Option::<String>::None);
-    let expired = Entity::update_many()
-        .col_expr(Column::State, Expr::value(LoginState::Expired))
-        .col_expr(Column::Sealed, nothing())
-        .col_expr(Column::FinishedAt, Expr::value(now))
-        .filter(Column::State.is_in([LoginState::Pending, LoginState::Verified]))
-        .filter(Column::ExpiresAt.lte(now))
-        .exec(tx.db())
-        .await?;
-    Entity::update_many()
-        .col_expr(Column::Sealed, nothing())
-        .filter(Column::State.eq(LoginState::Failed))
-        .filter(Column::ExpiresAt.between(lately, now))
-        .filter(Column::Sealed.is_not_null())
-        .exec(tx.db())
-        .await?;
-    Ok(expired.rows_affected)
-}
-
-/// Forgets ids that [`use_once`] kept and that could no longer be accepted anyway.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "housekeeping over all organizations"
-)]
-pub async fn forget_used_ids(tx: &Tx, now: Timestamp) -> Result<u64, StoreError> {
-    let forgotten = replay_ids::Entity::delete_many()
-        .filter(replay_ids::Column::ExpiresAt.lt(now))
-        .exec(tx.db())
-        .await?;
-    Ok(forgotten.rows_affected)
-}
-
 /// Keeps response and assertion ids until they could no longer be accepted anyway. False when one of them
 /// was there already: a replay, on whatever replica the first use was (SECURITY-MODEL G7).
 pub async fn use_once(

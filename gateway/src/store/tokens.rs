@@ -5,7 +5,7 @@
 //! takes the new rows away.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
 use super::entity::{authorization_codes, refresh_tokens};
 use super::{OrgScope, Reads, StoreError, Tx};
@@ -148,40 +148,6 @@ pub(super) async fn remove_of_sessions(
             .await?;
     }
     Ok(())
-}
-
-/// Forgets codes and refresh tokens that ended before these times, whosever they are, at most `limit` of
-/// each. Until then a used one is known, so that its reuse is. How many went.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "housekeeping over all organizations"
-)]
-pub async fn remove_expired(
-    tx: &Tx,
-    codes_before: Timestamp,
-    tokens_before: Timestamp,
-    limit: u64,
-) -> Result<u64, StoreError> {
-    use authorization_codes as codes;
-    let ended = codes::Entity::find()
-        .select_only()
-        .column(codes::Column::CodeHash)
-        .filter(codes::Column::ExpiresAt.lt(codes_before))
-        .limit(limit);
-    let codes = codes::Entity::delete_many()
-        .filter(codes::Column::CodeHash.in_subquery(ended.into_query()))
-        .exec(tx.db())
-        .await?;
-    let ended = refresh_tokens::Entity::find()
-        .select_only()
-        .column(refresh_tokens::Column::TokenHash)
-        .filter(refresh_tokens::Column::ExpiresAt.lt(tokens_before))
-        .limit(limit);
-    let tokens = refresh_tokens::Entity::delete_many()
-        .filter(refresh_tokens::Column::TokenHash.in_subquery(ended.into_query()))
-        .exec(tx.db())
-        .await?;
-    Ok(codes.rows_affected + tokens.rows_affected)
 }
 
 impl From<authorization_codes::Model> for StoredCode {
