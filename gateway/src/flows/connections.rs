@@ -135,29 +135,9 @@ pub async fn update(
     Ok(now)
 }
 
-/// Switches a connection on. It has to be whole.
-pub async fn activate(
-    app: &App,
-    tx: &Tx,
-    scope: &OrgScope,
-    id: ConnectionId,
-    cause: &Cause,
-) -> Result<ConnectionView, Error> {
-    switch(app, tx, scope, id, ConnectionState::Active, cause).await
-}
-
-/// Switches a connection off: nobody signs in with it. Sessions that it opened before go on.
-pub async fn deactivate(
-    app: &App,
-    tx: &Tx,
-    scope: &OrgScope,
-    id: ConnectionId,
-    cause: &Cause,
-) -> Result<ConnectionView, Error> {
-    switch(app, tx, scope, id, ConnectionState::Inactive, cause).await
-}
-
-async fn switch(
+/// Switches a connection on, for which it has to be whole, or off: nobody signs in with it, sessions that it
+/// opened before go on.
+pub async fn switch(
     app: &App,
     tx: &Tx,
     scope: &OrgScope,

@@ -1,6 +1,6 @@
 //! Connections: one SAML or OIDC identity provider of an organization.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
 
 use super::columns::JsonText;
 use super::entity::connection_keys;
@@ -25,11 +25,7 @@ pub async fn find(
     scope: &OrgScope,
     id: ConnectionId,
 ) -> Result<Option<Connection>, StoreError> {
-    let row = scope
-        .select::<Entity>()
-        .filter(Column::Id.eq(id))
-        .one(db.db())
-        .await?;
+    let row = scope.find::<Entity>(db, Column::Id.eq(id)).await?;
     Ok(row.map(Connection::from))
 }
 
@@ -39,12 +35,7 @@ pub async fn lock(
     scope: &OrgScope,
     id: ConnectionId,
 ) -> Result<Option<Connection>, StoreError> {
-    let row = scope
-        .select::<Entity>()
-        .filter(Column::Id.eq(id))
-        .lock_exclusive()
-        .one(tx.db())
-        .await?;
+    let row = scope.lock::<Entity>(tx, Column::Id.eq(id)).await?;
     Ok(row.map(Connection::from))
 }
 
@@ -98,13 +89,8 @@ pub async fn update(tx: &Tx, scope: &OrgScope, connection: &Connection) -> Resul
 
 /// Removes the connection with its keys and identities. False when there is no such connection.
 pub async fn remove(tx: &Tx, scope: &OrgScope, id: ConnectionId) -> Result<bool, StoreError> {
-    let removed = scope
-        .delete::<Entity>()
-        .filter(Column::Id.eq(id))
-        .exec(tx.db())
-        .await?;
     tx.touch_config(scope);
-    Ok(removed.rows_affected == 1)
+    scope.remove::<Entity>(tx, Column::Id.eq(id)).await
 }
 
 fn changeable(connection: &Connection) -> ActiveModel {

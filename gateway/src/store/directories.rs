@@ -1,7 +1,7 @@
 //! Directories and their bearer tokens.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
 
 use super::entity::directories::{ActiveModel, Column, Entity, Model};
 use super::entity::directory_tokens;
@@ -31,11 +31,7 @@ pub async fn find(
     scope: &OrgScope,
     id: DirectoryId,
 ) -> Result<Option<Directory>, StoreError> {
-    let row = scope
-        .select::<Entity>()
-        .filter(Column::Id.eq(id))
-        .one(db.db())
-        .await?;
+    let row = scope.find::<Entity>(db, Column::Id.eq(id)).await?;
     Ok(row.map(Directory::from))
 }
 
@@ -45,12 +41,7 @@ pub async fn lock(
     scope: &OrgScope,
     id: DirectoryId,
 ) -> Result<Option<Directory>, StoreError> {
-    let row = scope
-        .select::<Entity>()
-        .filter(Column::Id.eq(id))
-        .lock_exclusive()
-        .one(tx.db())
-        .await?;
+    let row = scope.lock::<Entity>(tx, Column::Id.eq(id)).await?;
     Ok(row.map(Directory::from))
 }
 
@@ -107,12 +98,7 @@ pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<
 
 /// Removes the directory with its tokens. What it pushed has to be gone before: that has events of its own.
 pub async fn remove(tx: &Tx, scope: &OrgScope, id: DirectoryId) -> Result<bool, StoreError> {
-    let removed = scope
-        .delete::<Entity>()
-        .filter(Column::Id.eq(id))
-        .exec(tx.db())
-        .await?;
-    Ok(removed.rows_affected == 1)
+    scope.remove::<Entity>(tx, Column::Id.eq(id)).await
 }
 
 pub async fn insert_token(

@@ -46,11 +46,7 @@ pub async fn find(
     scope: &OrgScope,
     id: DomainId,
 ) -> Result<Option<Domain>, StoreError> {
-    let row = scope
-        .select::<Entity>()
-        .filter(Column::Id.eq(id))
-        .one(db.db())
-        .await?;
+    let row = scope.find::<Entity>(db, Column::Id.eq(id)).await?;
     Ok(row.map(Domain::from))
 }
 

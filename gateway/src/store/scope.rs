@@ -1,8 +1,10 @@
 //! Tenant isolation as a matter of types: a query on a tenant's table starts from an [`OrgScope`], and a
 //! scope is only made where evidence was checked (SECURITY-MODEL G1).
 
-use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, Select, UpdateMany};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, QuerySelect, Select, UpdateMany};
 
+use super::{Reads, StoreError, Tx};
 use crate::ids::{DirectoryId, OrganizationId};
 
 /// An entity whose rows belong to one organization.
@@ -38,6 +40,36 @@ impl OrgScope {
 
     pub(super) fn select<E: OrgOwned>(&self) -> Select<E> {
         E::find().filter(E::ORGANIZATION.eq(self.organization))
+    }
+
+    /// The one row of the organization that this says, its id as a rule.
+    pub(super) async fn find<E: OrgOwned>(
+        &self,
+        db: &impl Reads,
+        which: Expr,
+    ) -> Result<Option<E::Model>, StoreError> {
+        let row = self.select::<E>().filter(which).one(db.db()).await?;
+        Ok(row)
+    }
+
+    /// As [`Self::find`], and no other transaction changes the row until this one ends.
+    pub(super) async fn lock<E: OrgOwned>(
+        &self,
+        tx: &Tx,
+        which: Expr,
+    ) -> Result<Option<E::Model>, StoreError> {
+        let query = self.select::<E>().filter(which).lock_exclusive();
+        Ok(query.one(tx.db()).await?)
+    }
+
+    /// False when the organization has no such row.
+    pub(super) async fn remove<E: OrgOwned>(
+        &self,
+        tx: &Tx,
+        which: Expr,
+    ) -> Result<bool, StoreError> {
+        let delete = self.delete::<E>().filter(which);
+        Ok(delete.exec(tx.db()).await?.rows_affected == 1)
     }
 
     pub(super) fn update<E: OrgOwned>(&self) -> UpdateMany<E> {

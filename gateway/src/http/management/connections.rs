@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::connections as flow;
 use crate::ids::{ConnectionId, OrganizationId};
-use crate::model::{Connection, ConnectionType, ConnectionView, Slice};
+use crate::model::{Connection, ConnectionState, ConnectionType, ConnectionView, Slice};
 use crate::store::{OrgScope, Reads, connections};
 use input::{ConnectionPatch, NewConnection};
 
@@ -162,13 +162,8 @@ impl Connections {
         id: Path<ConnectionId>,
         #[oai(name = "Idempotency-Key")] once: Once,
     ) -> Result<Done<ConnectionView>, Problem> {
-        let (tx, claim) = match once.begin(&app, &key).await? {
-            Attempt::First(tx, claim) => (tx, claim),
-            Attempt::Again(answer) => return Ok(answer),
-        };
-        let scope = key.scope_owning(&tx, id.0).await?;
-        let connection = flow::activate(&app, &tx, &scope, id.0, &key.cause()).await?;
-        Ok(claim.commit(&app, tx, Answer::new(&connection)).await?)
+        let state = ConnectionState::Active;
+        switch(&app, &key, id.0, &once, state).await
     }
 
     /// Deactivate a connection.
@@ -186,13 +181,8 @@ impl Connections {
         id: Path<ConnectionId>,
         #[oai(name = "Idempotency-Key")] once: Once,
     ) -> Result<Done<ConnectionView>, Problem> {
-        let (tx, claim) = match once.begin(&app, &key).await? {
-            Attempt::First(tx, claim) => (tx, claim),
-            Attempt::Again(answer) => return Ok(answer),
-        };
-        let scope = key.scope_owning(&tx, id.0).await?;
-        let connection = flow::deactivate(&app, &tx, &scope, id.0, &key.cause()).await?;
-        Ok(claim.commit(&app, tx, Answer::new(&connection)).await?)
+        let state = ConnectionState::Inactive;
+        switch(&app, &key, id.0, &once, state).await
     }
 
     /// Read a SAML connection's metadata again.
@@ -224,6 +214,22 @@ impl Connections {
         let connection = flow::update(&app, &tx, &scope, id.0, change, &cause).await?;
         Ok(claim.commit(&app, tx, Answer::new(&connection)).await?)
     }
+}
+
+async fn switch(
+    app: &App,
+    key: &ApiKey<Write>,
+    id: ConnectionId,
+    once: &Once,
+    state: ConnectionState,
+) -> Result<Done<ConnectionView>, Problem> {
+    let (tx, claim) = match once.begin(app, key).await? {
+        Attempt::First(tx, claim) => (tx, claim),
+        Attempt::Again(answer) => return Ok(answer),
+    };
+    let scope = key.scope_owning(&tx, id).await?;
+    let connection = flow::switch(app, &tx, &scope, id, state, &key.cause()).await?;
+    Ok(claim.commit(app, tx, Answer::new(&connection)).await?)
 }
 
 async fn found(db: &impl Reads, scope: &OrgScope, id: ConnectionId) -> Result<Connection, Error> {

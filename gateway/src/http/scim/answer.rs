@@ -26,12 +26,11 @@ impl Answer {
         }
     }
 
-    pub(super) fn created(body: Value, location: String) -> Self {
-        Self {
-            status: StatusCode::CREATED,
-            location: Some(location),
-            ..Self::ok(body)
-        }
+    /// The same, as the answer to a creation.
+    pub(super) fn created_at(mut self, location: String) -> Self {
+        self.status = StatusCode::CREATED;
+        self.location = Some(location);
+        self
     }
 
     pub(super) fn no_content() -> Self {

@@ -1,17 +1,18 @@
 //! `/Groups` (RFC 7644 section 3).
 
-use scim::{Group, ListQuery, ListResponse, MemberLink, PatchRequest, Projection, ResourceType};
+use scim::{Group, ListQuery, MemberLink, PatchRequest, Projection, ResourceType};
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::error::Refusal;
 use super::request::Call;
+use super::search;
 use crate::error::Error;
 use crate::flows::provisioning::{self, Written};
 use crate::ids::GroupId;
 use crate::store::groups::{self, StoredGroup};
 use crate::store::memberships;
-use crate::store::scim_list::{self, Listing};
+use crate::store::scim_list;
 
 /// A larger group is not read again to answer a PATCH: 204 is right too (RFC 7644 section 3.5.2), Entra ID
 /// prefers it, and the cost of adding one member must not grow with the others.
@@ -21,10 +22,10 @@ pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let (group, members) = Group::parse(&call.json().await?)?;
     let stored = provisioning::create_group(&call.push, group, members).await?;
-    let meta = stored.meta();
-    let location = ResourceType::Group.location(&call.base_url, &meta.id);
-    let body = render_one(&call, &projection, stored).await?;
-    Ok(Answer::created(body, location).of_version(&meta))
+    let location = ResourceType::Group.location(&call.base_url, &stored.meta().id);
+    Ok(shown(&call, &projection, stored)
+        .await?
+        .created_at(location))
 }
 
 pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -33,14 +34,10 @@ pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
     let found = groups::find(&db, &call.push.scope, parse(id)?).await?;
     let stored = found.ok_or(Error::NotFound("group"))?;
     let meta = stored.meta();
-    if call
-        .if_none_match()
-        .is_some_and(|tags| tags.contain(meta.version))
-    {
+    if call.knows(&meta) {
         return Ok(Answer::not_modified().of_version(&meta));
     }
-    let body = render_one(&call, &projection, stored).await?;
-    Ok(Answer::ok(body).of_version(&meta))
+    shown(&call, &projection, stored).await
 }
 
 pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -50,9 +47,7 @@ pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
     let if_match = if_match.as_ref();
     let Written { resource, .. } =
         provisioning::replace_group(&call.push, id, if_match, group, members).await?;
-    let meta = resource.meta();
-    let body = render_one(&call, &projection, resource).await?;
-    Ok(Answer::ok(body).of_version(&meta))
+    shown(&call, &projection, resource).await
 }
 
 pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -62,12 +57,10 @@ pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
     let if_match = if_match.as_ref();
     let Written { resource, .. } =
         provisioning::patch_group(&call.push, id, if_match, &request).await?;
-    let meta = resource.meta();
     if resource.member_count > MEMBERS_IN_ANSWER && !projection.is_chosen() {
-        return Ok(Answer::no_content().of_version(&meta));
+        return Ok(Answer::no_content().of_version(&resource.meta()));
     }
-    let body = render_one(&call, &projection, resource).await?;
-    Ok(Answer::ok(body).of_version(&meta))
+    shown(&call, &projection, resource).await
 }
 
 pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -81,20 +74,10 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
         query.filter(ResourceType::Group)?,
         query.sort(ResourceType::Group)?,
     );
-    let listing = Listing {
-        base_url: &call.base_url,
-        filter: filter.as_ref(),
-        sort: sort.as_ref(),
-        offset: super::search::offset(&query),
-        limit: super::search::limit(&query),
-    };
+    let listing = search::listing(call, &query, filter.as_ref(), sort.as_ref());
     let page = scim_list::groups(&call.push.app.store.read(), &call.push.scope, listing).await?;
     let rendered = render(call, &query.projection, page.resources).await?;
-    let resources = rendered.into_iter().map(Value::Object).collect();
-    let total = super::search::total(page.total);
-    Ok(Answer::ok(
-        ListResponse::page(total, query.start_index, resources).into_json(),
-    ))
+    Ok(search::page(&query, page.total, rendered))
 }
 
 /// What is not an id names no group.
@@ -102,17 +85,14 @@ fn parse(id: &str) -> Result<GroupId, Refusal> {
     Ok(id.parse().map_err(|_| Error::NotFound("group"))?)
 }
 
-async fn render_one(
+async fn shown(
     call: &Call,
     projection: &Projection,
     group: StoredGroup,
-) -> Result<Value, Refusal> {
+) -> Result<Answer, Refusal> {
+    let meta = group.meta();
     let rendered = render(call, projection, vec![group]).await?;
-    Ok(rendered
-        .into_iter()
-        .map(Value::Object)
-        .next()
-        .unwrap_or_default())
+    Ok(Answer::ok(search::one(rendered)).of_version(&meta))
 }
 
 /// The wanted part of each group. Members are read for all of them at once, and only where they are wanted.

@@ -2,7 +2,7 @@
 
 use poem::http::{HeaderMap, Method, header};
 use poem::{Body, Request};
-use scim::{EntityTags, ListQuery, Projection, ScimError};
+use scim::{EntityTags, ListQuery, Meta, Projection, ScimError};
 use serde_json::Value;
 
 use super::error::Refusal;
@@ -91,8 +91,10 @@ impl Call {
         self.tags(header::IF_MATCH)
     }
 
-    pub(super) fn if_none_match(&self) -> Option<EntityTags> {
+    /// Whether the caller has this version already: `If-None-Match` names it.
+    pub(super) fn knows(&self, meta: &Meta) -> bool {
         self.tags(header::IF_NONE_MATCH)
+            .is_some_and(|tags| tags.contain(meta.version))
     }
 
     /// Several headers of one name are one list (RFC 9110 section 5.3).

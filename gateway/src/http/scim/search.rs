@@ -1,7 +1,7 @@
 //! Queries over users and groups together (RFC 7644 sections 3.4.2.1 and 3.4.3): users come first.
 
-use scim::{ListQuery, ListResponse, ResourceType, ScimError};
-use serde_json::Value;
+use scim::{Filter, ListQuery, ListResponse, ResourceType, ScimError, Sort};
+use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::error::Refusal;
@@ -25,20 +25,14 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
         query.filter(ResourceType::User)?;
     }
     let (db, scope) = (call.push.app.store.read(), &call.push.scope);
-    let mut listing = Listing {
-        base_url: &call.base_url,
-        filter: None,
-        sort: None,
-        offset: offset(&query),
-        limit: limit(&query),
-    };
+    let whole = listing(call, &query, None, None);
     let (mut resources, mut total) = (Vec::new(), 0);
     if let Some(filter) = &of_users {
         let sort = query.sort(ResourceType::User).ok().flatten();
-        listing.filter = filter.as_ref();
         let listing = Listing {
             sort: sort.as_ref(),
-            ..listing
+            filter: filter.as_ref(),
+            ..whole
         };
         let page = scim_list::users(&db, scope, listing).await?;
         total += page.total;
@@ -50,30 +44,44 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
         let listing = Listing {
             sort: sort.as_ref(),
             filter: filter.as_ref(),
-            offset: listing.offset.saturating_sub(total),
-            limit: listing.limit.saturating_sub(shown),
-            ..listing
+            offset: whole.offset.saturating_sub(total),
+            limit: whole.limit.saturating_sub(shown),
+            ..whole
         };
         let page = scim_list::groups(&db, scope, listing).await?;
         total += page.total;
         resources.extend(groups::render(call, &query.projection, page.resources).await?);
     }
-    let resources = resources.into_iter().map(Value::Object).collect();
-    Ok(Answer::ok(
-        ListResponse::page(self::total(total), query.start_index, resources).into_json(),
-    ))
+    Ok(page(&query, total, resources))
 }
 
-/// SQL counts from 0, in 63 bits.
-pub(super) fn offset(query: &ListQuery) -> u64 {
+/// The part of the resources that the query asks for.
+pub(super) fn listing<'a>(
+    call: &'a Call,
+    query: &ListQuery,
+    filter: Option<&'a Filter>,
+    sort: Option<&'a Sort>,
+) -> Listing<'a> {
+    // SQL counts from 0, in 63 bits.
     let offset = query.start_index.saturating_sub(1);
-    u64::try_from(offset).unwrap_or(u64::MAX).min(1 << 62)
+    Listing {
+        base_url: &call.base_url,
+        filter,
+        sort,
+        offset: u64::try_from(offset).unwrap_or(u64::MAX).min(1 << 62),
+        limit: u64::try_from(query.count).unwrap_or(u64::MAX),
+    }
 }
 
-pub(super) fn limit(query: &ListQuery) -> u64 {
-    u64::try_from(query.count).unwrap_or(u64::MAX)
+/// These resources, of so many.
+pub(super) fn page(query: &ListQuery, total: u64, rendered: Vec<Map<String, Value>>) -> Answer {
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    let resources = rendered.into_iter().map(Value::Object).collect();
+    Answer::ok(ListResponse::page(total, query.start_index, resources).into_json())
 }
 
-pub(super) fn total(total: u64) -> usize {
-    usize::try_from(total).unwrap_or(usize::MAX)
+/// The only resource of what was rendered.
+pub(super) fn one(rendered: Vec<Map<String, Value>>) -> Value {
+    let mut resources = rendered.into_iter().map(Value::Object);
+    resources.next().unwrap_or_default()
 }

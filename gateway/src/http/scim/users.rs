@@ -2,28 +2,27 @@
 
 use std::collections::HashMap;
 
-use scim::{
-    GroupLink, ListQuery, ListResponse, PatchRequest, Projection, ResourceType, User, UserLinks,
-};
+use scim::{GroupLink, ListQuery, PatchRequest, Projection, ResourceType, User, UserLinks};
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::error::Refusal;
 use super::request::Call;
+use super::search;
 use crate::error::Error;
 use crate::flows::provisioning;
 use crate::ids::DirectoryUserId;
 use crate::store::directory_users::{self, StoredUser};
-use crate::store::scim_list::{self, Listing};
+use crate::store::scim_list;
 
 pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let user = User::parse(&call.json().await?)?;
     let stored = provisioning::create_user(&call.push, user).await?;
-    let meta = stored.meta();
-    let location = ResourceType::User.location(&call.base_url, &meta.id);
-    let body = render_one(&call, &projection, stored).await?;
-    Ok(Answer::created(body, location).of_version(&meta))
+    let location = ResourceType::User.location(&call.base_url, &stored.meta().id);
+    Ok(shown(&call, &projection, stored)
+        .await?
+        .created_at(location))
 }
 
 pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -32,14 +31,10 @@ pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
     let found = directory_users::find(&db, &call.push.scope, parse(id)?).await?;
     let stored = found.ok_or(Error::NotFound("user"))?;
     let meta = stored.meta();
-    if call
-        .if_none_match()
-        .is_some_and(|tags| tags.contain(meta.version))
-    {
+    if call.knows(&meta) {
         return Ok(Answer::not_modified().of_version(&meta));
     }
-    let body = render_one(&call, &projection, stored).await?;
-    Ok(Answer::ok(body).of_version(&meta))
+    shown(&call, &projection, stored).await
 }
 
 pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -47,9 +42,7 @@ pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
     let (id, if_match) = (parse(id)?, call.if_match());
     let body = call.json().await?;
     let written = provisioning::replace_user(&call.push, id, if_match.as_ref(), &body).await?;
-    let meta = written.resource.meta();
-    let body = render_one(&call, &projection, written.resource).await?;
-    Ok(Answer::ok(body).of_version(&meta))
+    shown(&call, &projection, written.resource).await
 }
 
 pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -57,9 +50,7 @@ pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
     let (id, if_match) = (parse(id)?, call.if_match());
     let request = PatchRequest::parse(ResourceType::User, &call.json().await?)?;
     let written = provisioning::patch_user(&call.push, id, if_match.as_ref(), &request).await?;
-    let meta = written.resource.meta();
-    let body = render_one(&call, &projection, written.resource).await?;
-    Ok(Answer::ok(body).of_version(&meta))
+    shown(&call, &projection, written.resource).await
 }
 
 pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -73,20 +64,10 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
         query.filter(ResourceType::User)?,
         query.sort(ResourceType::User)?,
     );
-    let listing = Listing {
-        base_url: &call.base_url,
-        filter: filter.as_ref(),
-        sort: sort.as_ref(),
-        offset: super::search::offset(&query),
-        limit: super::search::limit(&query),
-    };
+    let listing = search::listing(call, &query, filter.as_ref(), sort.as_ref());
     let page = scim_list::users(&call.push.app.store.read(), &call.push.scope, listing).await?;
     let rendered = render(call, &query.projection, page.resources).await?;
-    let resources = rendered.into_iter().map(Value::Object).collect();
-    let total = super::search::total(page.total);
-    Ok(Answer::ok(
-        ListResponse::page(total, query.start_index, resources).into_json(),
-    ))
+    Ok(search::page(&query, page.total, rendered))
 }
 
 /// What is not an id names nobody.
@@ -94,17 +75,10 @@ fn parse(id: &str) -> Result<DirectoryUserId, Refusal> {
     Ok(id.parse().map_err(|_| Error::NotFound("user"))?)
 }
 
-async fn render_one(
-    call: &Call,
-    projection: &Projection,
-    user: StoredUser,
-) -> Result<Value, Refusal> {
+async fn shown(call: &Call, projection: &Projection, user: StoredUser) -> Result<Answer, Refusal> {
+    let meta = user.meta();
     let rendered = render(call, projection, vec![user]).await?;
-    Ok(rendered
-        .into_iter()
-        .map(Value::Object)
-        .next()
-        .unwrap_or_default())
+    Ok(Answer::ok(search::one(rendered)).of_version(&meta))
 }
 
 /// The wanted part of each user. Groups and managers are read for all of them at once, and only where they
