@@ -8,7 +8,7 @@ mod directory;
 pub mod idp;
 pub mod people;
 pub mod seed;
-mod state;
+pub(crate) mod state;
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use poem::{
     Endpoint, EndpointExt, IntoResponse, Request, Response, Route, Server, get, handler,
     http::{Method, StatusCode, header},
     listener::{Acceptor as _, Listener as _, TcpListener},
-    web::Data,
+    web::{Data, Redirect},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 use url::Url;
@@ -186,8 +186,8 @@ impl RunningSandbox {
         &self.url
     }
 
-    /// What `tenon dev` prints.
-    pub fn banner(&self) -> String {
+    /// What `tenon dev` prints. The key is one of this machine's own sandbox.
+    pub fn banner(&self, api_key: &str) -> String {
         let Self {
             url, gateway_url, ..
         } = self;
@@ -198,13 +198,16 @@ impl RunningSandbox {
              Webhooks            {url}/app/webhooks\n\
              Practice directory  {url}/directory\n\
              Practice IdP        {url}/idp\n\
-             Gateway             {gateway_url}  (API: {gateway_url}/api/docs)\n\
+             Gateway             {gateway_url}\n\
+             API                 {gateway_url}/api/docs\n\
+             API key             {api_key}\n\
              \n\
              1. Open {url}/app and sign in as ada@acme.example: Acme uses SAML.\n\
              2. Sign out, and sign in as gina@globex.example: Globex uses OpenID Connect.\n\
              3. Push Acme's people at {url}/directory, and see the events arrive at {url}/app/webhooks.\n\
              4. Turn Ben off in the directory, and try to sign in as ben@acme.example.\n\
-             5. Sign in as ada@acme.example again, let something go wrong, and read what the page says.\n"
+             5. Sign in as ada@acme.example again, let something go wrong, and read what the page says.\n\
+             6. Ask the API: curl -H 'Authorization: Bearer {api_key}' '{gateway_url}/api/v1/logins?limit=1'\n"
         )
     }
 
@@ -244,7 +247,23 @@ fn routes(sandbox: Arc<Sandbox>, idp: Arc<PracticeIdp>) -> impl Endpoint<Output 
         })
         .data(sandbox)
         .around(refuse_other_sites)
+        .around(keep_to_one_host)
         .map_to_response()
+}
+
+/// The sandbox has one host, `127.0.0.1`, because cookies ignore ports and the gateway has `localhost`: they stay
+/// two sites, as they are in life. A page asked for under another name is answered with the way to the right one,
+/// or a sign-in would begin with a cookie that its end does not get to see.
+async fn keep_to_one_host<E: Endpoint>(next: Arc<E>, request: Request) -> poem::Result<Response> {
+    let host = request.header(header::HOST).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if request.method() == Method::GET && name.eq_ignore_ascii_case("localhost") {
+        let place = request.uri().path_and_query().map_or("/", |it| it.as_str());
+        let port = host.get(name.len()..).unwrap_or_default();
+        let to = format!("http://127.0.0.1{port}{place}");
+        return Ok(Redirect::temporary(to).into_response());
+    }
+    Ok(next.call(request).await?.into_response())
 }
 
 /// Forms of the sandbox are sent from its own pages. Browsers say where a request comes from (Fetch Metadata);

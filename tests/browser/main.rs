@@ -122,6 +122,21 @@ async fn people_sign_in_without_scripts_as_well() {
     drop(tenon);
 }
 
+/// Who types `localhost` is sent to the sandbox's own host, where the sign-in that begins can also end.
+#[tokio::test]
+async fn the_sandbox_works_from_localhost_and_the_api_page_shows_the_operations() {
+    let ((tenon, sandbox), mut browser) = tokio::join!(Tenon::dev(), Chromium::start());
+    let localhost = sandbox.replace("127.0.0.1", "localhost");
+    sign_in(&mut browser, &localhost, "ada@acme.example", "Ada Berg").await;
+
+    browser.goto(&format!("{}/api/docs", tenon.url())).await;
+    browser
+        .wait_for("[data-path='/organizations/{id}/connections']")
+        .await;
+    shoot(&mut browser, "api-docs").await;
+    assert_eq!(browser.problems().await, Vec::<String>::new());
+}
+
 /// Push, change and deactivate by a click; the events arrive at the sample application, verified.
 #[tokio::test]
 async fn the_practice_directory_pushes_and_the_events_arrive() {

@@ -16,7 +16,10 @@ async function main() {
   const commandLines = lines[Symbol.asyncIterator](); // from now on, or what comes during the launch is lost
   // In a container there is no user namespace for Chromium's own sandbox; every page is one of ours.
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
-  lines.on('close', () => browser.close().finally(() => process.exit(0)));
+  lines.on('close', () => {
+    setTimeout(() => process.exit(1), 5_000).unref(); // a browser that hangs holds nobody up
+    browser.close().finally(() => process.exit(0));
+  });
 
   let page;
   let problems = [];

@@ -11,7 +11,7 @@ use super::Failure;
 use crate::app;
 use crate::clock::{Entropy, SystemClock, SystemEntropy};
 use crate::config::Config;
-use crate::sandbox;
+use crate::sandbox::{self, state};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -27,7 +27,7 @@ pub(super) struct Options {
 /// reach its loopback addresses, and an API key.
 fn defaults(options: &Options) -> Result<HashMap<&'static str, String>, Failure> {
     std::fs::create_dir_all(&options.data)?;
-    let key = format!("dev_{}", (&SystemEntropy as &dyn Entropy).token());
+    let key = api_key(&options.data.join("api-key.json"))?;
     Ok(HashMap::from([
         (
             "TENON_DATABASE_URL",
@@ -37,6 +37,17 @@ fn defaults(options: &Options) -> Result<HashMap<&'static str, String>, Failure>
         ("TENON_BOOTSTRAP_API_KEY", key),
         ("TENON_LOG", "warn".to_owned()),
     ]))
+}
+
+/// The same key at each start, so that a command copied from the banner works tomorrow too.
+fn api_key(file: &Path) -> Result<String, Failure> {
+    let kept: String = state::read_or_default(file);
+    if !kept.is_empty() {
+        return Ok(kept);
+    }
+    let key = format!("dev_{}", (&SystemEntropy as &dyn Entropy).token());
+    state::write_private(file, &key)?;
+    Ok(key)
 }
 
 pub(super) async fn run(file: Option<&Path>, options: Options) -> Result<(), Failure> {
@@ -52,8 +63,8 @@ pub(super) async fn run(file: Option<&Path>, options: Options) -> Result<(), Fai
     let running = app::start(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
     let gateway: url::Url = running.app.public_url.as_str().parse()?;
     say(format_args!("tenon ready on http://{}", running.address));
-    let sandbox = sandbox::start(options.sandbox, gateway, api_key, &options.data).await?;
-    say(format_args!("{}", sandbox.banner()));
+    let sandbox = sandbox::start(options.sandbox, gateway, api_key.clone(), &options.data).await?;
+    say(format_args!("{}", sandbox.banner(&api_key)));
     super::serve::drain_at_termination(&running);
     running.ended().await?;
     sandbox.stop().await?;

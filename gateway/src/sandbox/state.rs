@@ -6,13 +6,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// The file's content; its default where there is none, or none that can be read: everything in it can be
 /// made again.
-pub(super) fn read_or_default<T: DeserializeOwned + Default>(file: &Path) -> T {
+pub(crate) fn read_or_default<T: DeserializeOwned + Default>(file: &Path) -> T {
     let content = std::fs::read(file).unwrap_or_default();
     serde_json::from_slice(&content).unwrap_or_default()
 }
 
 /// Writes JSON that only this user may read.
-pub(super) fn write_private<T: Serialize>(file: &Path, value: &T) -> io::Result<()> {
+pub(crate) fn write_private<T: Serialize>(file: &Path, value: &T) -> io::Result<()> {
     use std::io::Write as _;
 
     let mut options = std::fs::OpenOptions::new();

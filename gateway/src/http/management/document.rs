@@ -76,7 +76,11 @@ pub(super) fn page() -> impl Endpoint + 'static {
     let html = service
         .swagger_ui_html()
         .replacen(&service.spec(), &openapi_document(), 1)
-        .replacen("<title>Swagger UI<", "<title>Tenon management API<", 1);
+        .replacen(
+            "<title>Swagger UI<",
+            "<link rel=\"icon\" href=\"data:,\"><title>Tenon management API<",
+            1,
+        );
     let policy = content_security_policy(&html);
     make_sync(move |_| {
         Response::builder()
@@ -96,10 +100,14 @@ fn content_security_policy(html: &str) -> String {
     )
 }
 
-fn inline_scripts(html: &str) -> impl Iterator<Item = &str> {
-    html.split("<script").skip(1).filter_map(|rest| {
+/// Each inline script as the browser sees it: up to the next end tag, whatever stands in its strings.
+fn inline_scripts(mut html: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (_, rest) = html.split_once("<script")?;
         let (_, text) = rest.split_once('>')?;
-        text.split_once("</script>").map(|(script, _)| script)
+        let (script, after) = text.split_once("</script>")?;
+        html = after;
+        Some(script)
     })
 }
 
