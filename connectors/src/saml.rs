@@ -12,6 +12,7 @@ mod base64;
 mod certificate;
 mod complete;
 mod decrypt;
+mod logout;
 mod metadata;
 mod oaep;
 mod request;
@@ -26,6 +27,7 @@ mod xml;
 use chrono::{DateTime, Utc};
 
 pub use certificate::{CertificateInfo, parse_certificate};
+pub use logout::{BeginLogout, LogoutCallback, LogoutMessage, LogoutRequest, LogoutResponse};
 pub use metadata::{IdpMetadata, parse_idp_metadata};
 
 use certificate::Certificate;
@@ -129,7 +131,7 @@ impl SamlConnector {
                 allow_sha1: settings.allow_sha1,
             },
             decryptor,
-            signer: signer.filter(|_| settings.sign_requests),
+            signer,
             template: Template {
                 sp_entity_id: sp.entity_id.clone(),
                 acs_url: sp.acs_url.clone(),
@@ -147,7 +149,9 @@ impl SamlConnector {
 
     /// The AuthnRequest for one login, in the connection's binding.
     pub fn begin(&self, login: &BeginLogin) -> Result<Begin, ConnectorError> {
-        Ok(self.template.begin(login, self.signer.as_ref()))
+        let signer = self.signer.as_ref();
+        let signer = signer.filter(|_| self.settings.sign_requests);
+        Ok(self.template.begin(login, signer))
     }
 
     /// Checks a response. `expected` is the pending request that the gateway found by RelayState or

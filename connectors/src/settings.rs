@@ -50,6 +50,7 @@ pub struct SamlSettings {
     pub sso_url: String,
     pub sso_binding: SsoBinding,
     pub slo_url: Option<String>,
+    pub slo_binding: SsoBinding,
     /// PEM certificates of the IdP, each able to sign.
     pub certificates: Vec<String>,
     pub sign_requests: bool,

@@ -10,6 +10,7 @@ pub mod domains;
 pub mod event_feed;
 pub mod housekeeping;
 pub mod login;
+pub mod logout;
 pub mod organizations;
 pub mod provisioning;
 pub mod role_mappings;

@@ -37,6 +37,10 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
             "/oauth/authorize",
             get(oauth::authorize::get).post(oauth::authorize::post),
         )
+        .at(
+            oauth::logout::PATH,
+            get(oauth::logout::get).post(oauth::logout::post),
+        )
         .at("/login", get(login::page).post(login::submit))
         .at("/login/choose", post(login::choose))
         .at(
@@ -47,6 +51,10 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         .at(
             "/saml/:connection/acs",
             post(saml::acs).with(BodyLimit(saml::MAX_ACS_FORM)),
+        )
+        .at(
+            "/saml/:connection/slo",
+            get(saml::slo_redirect).post(saml::slo_post),
         )
         .at("/oidc/:connection/callback", get(oidc::callback));
     let browser = assets::mount(browser, app.public_url.is_secure());

@@ -23,6 +23,8 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod identities;
 pub mod logins;
+pub mod logout_notices;
+pub mod logouts;
 pub mod memberships;
 mod open;
 pub mod organizations;

@@ -5,14 +5,37 @@
 //! merged; schema changes expand first and contract later.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
 
 mod m20261122_000001_initial;
+mod m20261122_000004_logout;
 
 pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_initial::Migration)]
+        vec![
+            Box::new(m20261122_000001_initial::Migration),
+            Box::new(m20261122_000004_logout::Migration),
+        ]
     }
+}
+
+/// Runs a file's statements. SQLite orders text by its bytes; PostgreSQL does so too when told, and then pages by
+/// id, filters by greater and less, and sorting are the same on both, whatever the database's locale.
+async fn run(manager: &SchemaManager<'_>, statements: &str) -> Result<(), DbErr> {
+    let statements = match manager.get_database_backend() {
+        DbBackend::Postgres => {
+            // A change of schema may take longer than a request, whose bounds the pool has set.
+            let unbounded = "SET LOCAL statement_timeout = 0;";
+            format!(
+                "{unbounded}{}",
+                statements.replace(" TEXT", " TEXT COLLATE \"C\"")
+            )
+        }
+        _ => statements.to_owned(),
+    };
+    let connection = manager.get_connection();
+    connection.execute_unprepared(&statements).await.map(drop)
 }

@@ -1,5 +1,7 @@
 //! Tenon as the application's OpenID provider.
 
+mod logout;
+
 use integration::{Api, Idp, Page, RelyingParty, Tenon, UserAgent, claims, text};
 use serde_json::{Value, json};
 
@@ -57,6 +59,7 @@ async fn the_discovery_document_tells_what_there_is() {
         ("token_endpoint", "/oauth/token"),
         ("userinfo_endpoint", "/oauth/userinfo"),
         ("jwks_uri", "/oauth/jwks"),
+        ("end_session_endpoint", "/oauth/logout"),
     ] {
         assert_eq!(discovery[name], format!("{}{path}", tenon.url()));
     }

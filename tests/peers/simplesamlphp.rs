@@ -1,6 +1,6 @@
 //! SimpleSAMLphp signs a person in over SAML: as it comes out of the box, and as careful administrators set it.
 
-use integration::{Page, RelyingParty, Tenon, UserAgent, claims, peers::SimpleSamlPhp, text};
+use integration::{Page, RelyingParty, Sink, Tenon, UserAgent, claims, peers::SimpleSamlPhp, text};
 use serde_json::{Value, json};
 
 async fn start() -> (Tenon, SimpleSamlPhp) {
@@ -48,10 +48,16 @@ async fn simplesamlphp_signs_a_person_in() {
     let (tenon, idp) = start().await;
     let connection = connect(&tenon, &idp, json!({})).await;
     let app = RelyingParty::register(&tenon).await;
+    let more = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha";
     for options in [
         json!({}),
         json!({"sign_response": true, "sign_assertion": false}),
         json!({"sign_response": false, "sign_assertion": true}),
+        json!({"encrypt": true}),
+        json!({"encrypt": true, "sign_response": true, "sign_assertion": false}),
+        json!({"encrypt": true, "sign_response": false, "sign_assertion": true}),
+        json!({"signature_algorithm": format!("{more}384")}),
+        json!({"signature_algorithm": format!("{more}512"), "encrypt": true}),
     ] {
         idp.configure(options);
         let (_, landed) = sign_in(&app, &idp).await;
@@ -119,4 +125,92 @@ async fn metadata_by_url_serves_as_well() {
     let app = RelyingParty::register(&tenon).await;
     let (_, landed) = sign_in(&app, &idp).await;
     app.redeem(&landed).await.expect(200);
+}
+
+#[tokio::test]
+async fn simplesamlphp_rolls_its_key_over_and_no_login_fails() {
+    let (tenon, idp) = start().await;
+    let settings = json!({"metadata_url": idp.metadata_url()});
+    let connection = connect(&tenon, &idp, settings).await;
+    let app = RelyingParty::register(&tenon).await;
+    let refresh = format!("/connections/{}/refresh_metadata", text(&connection["id"]));
+    for rollover in ["", "announced", "done"] {
+        idp.configure(json!({"rollover": rollover}));
+        let (_, landed) = sign_in(&app, &idp).await;
+        app.redeem(&landed).await.expect(200);
+        tenon.api().post(&refresh, json!({})).await.expect(200);
+        let (_, landed) = sign_in(&app, &idp).await;
+        app.redeem(&landed).await.expect(200);
+    }
+}
+
+/// A browser that is signed in, and the tokens of the application.
+async fn signed_in(app: &RelyingParty, idp: &SimpleSamlPhp) -> (UserAgent, Value) {
+    let mut browser = UserAgent::new();
+    let page = browser
+        .get(&app.authorize_url("login_hint=alice@acme.example"))
+        .await;
+    let posting = idp.sign_in(&mut browser, &page).await;
+    let landed = browser.submit(&posting, posting.form()).await;
+    let tokens = app.redeem(&landed).await.expect(200);
+    (browser, tokens)
+}
+
+#[tokio::test]
+async fn who_signs_out_of_the_application_is_signed_out_of_simplesamlphp() {
+    const GOODBYE: &str = "https://app.example/goodbye";
+    let (tenon, idp) = start().await;
+    connect(&tenon, &idp, json!({})).await;
+    let application = json!({
+        "name": "App",
+        "redirect_uris": [RelyingParty::REDIRECT_URI],
+        "post_logout_redirect_uris": [GOODBYE],
+    });
+    let app = RelyingParty::register_with(&tenon, application).await;
+    let (mut browser, tokens) = signed_in(&app, &idp).await;
+    // Another sign-in is silent while the IdP remembers her.
+    let again = browser
+        .get(&app.authorize_url("login_hint=alice@acme.example"))
+        .await;
+    assert!(again.body.contains("SAMLResponse"), "{}", again.body);
+    let landed = browser.submit(&again, again.form()).await;
+    let sibling = app.redeem(&landed).await.expect(200);
+
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("id_token_hint", &text(&tokens["id_token"]))
+        .append_pair("post_logout_redirect_uri", GOODBYE)
+        .append_pair("state", "bye")
+        .finish();
+    let page = browser
+        .get(&format!("{}/oauth/logout?{query}", tenon.url()))
+        .await;
+    assert_eq!(page.url.as_str(), format!("{GOODBYE}?state=bye"));
+    assert_eq!(app.userinfo(&tokens).await.status, 401);
+    assert_eq!(app.userinfo(&sibling).await.status, 401);
+    let page = browser
+        .get(&app.authorize_url("login_hint=alice@acme.example"))
+        .await;
+    assert!(page.body.contains("name=\"username\""), "{}", page.body);
+}
+
+#[tokio::test]
+async fn who_signs_out_of_simplesamlphp_is_signed_out_of_the_application() {
+    let (tenon, idp) = start().await;
+    connect(&tenon, &idp, json!({})).await;
+    let mut sink = Sink::start().await;
+    let application = json!({
+        "name": "App",
+        "redirect_uris": [RelyingParty::REDIRECT_URI],
+        "backchannel_logout_uri": sink.url(),
+    });
+    let app = RelyingParty::register_with(&tenon, application).await;
+    let (mut browser, tokens) = signed_in(&app, &idp).await;
+    let (_, of_another_browser) = signed_in(&app, &idp).await;
+
+    let page = browser.get(&idp.logout_url()).await;
+    assert_eq!(page.url.as_str(), idp.metadata_url(), "{}", page.body);
+    assert_eq!(app.userinfo(&tokens).await.status, 401);
+    app.userinfo(&of_another_browser).await.expect(200);
+    let told = sink.next().await;
+    assert!(told.body.starts_with(b"logout_token="), "{:?}", told.body);
 }

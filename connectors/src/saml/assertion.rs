@@ -291,7 +291,10 @@ fn check_not_before(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Con
     }
 }
 
-fn check_not_on_or_after(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ConnectorError> {
+pub(super) fn check_not_on_or_after(
+    text: &str,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, ConnectorError> {
     match parse_time(text) {
         Some(until) if now - SKEW < until => Ok(until),
         _ => Err(ConnectorError::AssertionExpired {

@@ -26,6 +26,8 @@ pub struct IdpMetadata {
     pub sso_url: String,
     pub sso_binding: SsoBinding,
     pub slo_url: Option<String>,
+    #[serde(default)]
+    pub slo_binding: SsoBinding,
     /// PEM, each able to sign, each once.
     pub certificates: Vec<String>,
     pub want_authn_requests_signed: bool,
@@ -155,14 +157,17 @@ fn read_idp(entity: Element<'_>, role: Element<'_>) -> Result<IdpMetadata, Strin
         .ok_or_else(|| {
             format!("{entity_id} offers sign-in neither by HTTP-Redirect nor by HTTP-POST.")
         })?;
+    let slo = endpoint("SingleLogoutService", REDIRECT)
+        .map(|url| (url, SsoBinding::Redirect))
+        .or_else(|| Some((endpoint("SingleLogoutService", POST)?, SsoBinding::Post)))
+        .filter(|(url, _)| check_url(url).is_ok());
     check_url(&sso_url).map_err(|reason| format!("The sign-in address {sso_url} {reason}."))?;
     Ok(IdpMetadata {
         certificates: signing_certificates(role, &entity_id)?,
         sso_url,
         sso_binding,
-        slo_url: endpoint("SingleLogoutService", REDIRECT)
-            .or_else(|| endpoint("SingleLogoutService", POST))
-            .filter(|url| check_url(url).is_ok()),
+        slo_binding: slo.as_ref().map(|slo| slo.1).unwrap_or_default(),
+        slo_url: slo.map(|(url, _)| url),
         want_authn_requests_signed: matches!(
             role.attribute("WantAuthnRequestsSigned").map(trim),
             Some("true" | "1")

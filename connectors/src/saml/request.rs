@@ -72,49 +72,16 @@ pub(super) struct Template {
 impl Template {
     /// The request in the connection's binding.
     pub(super) fn begin(&self, login: &BeginLogin, signer: Option<&Signer>) -> Begin {
+        let outgoing = Outgoing {
+            field: "SAMLRequest",
+            url: &self.sso_url,
+            id: &login.request_id,
+            relay_state: Some(&login.state),
+        };
+        let render = |signature: Option<&str>| self.render(login, signature);
         match self.sso_binding {
-            SsoBinding::Redirect => self.redirect(login, signer),
-            SsoBinding::Post => self.post(login, signer),
-        }
-    }
-
-    /// DEFLATE, base64, query. The signature is over the query's own octets (SAML Bindings 3.4.4.1).
-    fn redirect(&self, login: &BeginLogin, signer: Option<&Signer>) -> Begin {
-        let xml = self.render(login, None);
-        let deflated = miniz_oxide::deflate::compress_to_vec(xml.as_bytes(), DEFLATE_LEVEL);
-        let encode = |value: &str| utf8_percent_encode(value, QUERY).to_string();
-        let mut query = format!(
-            "SAMLRequest={}&RelayState={}",
-            encode(&base64::encode(&deflated)),
-            encode(&login.state)
-        );
-        if let Some(signer) = signer {
-            query.push_str("&SigAlg=");
-            query.push_str(&encode(RSA_SHA256));
-            let signature = signer.sign(query.as_bytes());
-            query.push_str("&Signature=");
-            query.push_str(&encode(&signature));
-        }
-        let joint = if self.sso_url.contains('?') { '&' } else { '?' };
-        Begin::Redirect {
-            url: format!("{}{joint}{query}", self.sso_url),
-        }
-    }
-
-    /// Base64 in a form, with an enveloped signature.
-    fn post(&self, login: &BeginLogin, signer: Option<&Signer>) -> Begin {
-        let mut xml = self.render(login, None);
-        if let Some(signer) = signer {
-            let signature = sign_enveloped(&xml, &login.request_id, signer);
-            xml = self.render(login, Some(&signature));
-        }
-        let fields = vec![
-            ("SAMLRequest".to_owned(), base64::encode(xml.as_bytes())),
-            ("RelayState".to_owned(), login.state.clone()),
-        ];
-        Begin::PostForm {
-            url: self.sso_url.clone(),
-            fields,
+            SsoBinding::Redirect => redirect(&outgoing, render, signer),
+            SsoBinding::Post => post(&outgoing, render, signer),
         }
     }
 
@@ -166,6 +133,64 @@ impl Template {
 
 const EMAIL_FORMAT: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
 const DEFLATE_LEVEL: u8 = 6;
+
+/// A message of ours on its way to the IdP.
+pub(super) struct Outgoing<'m> {
+    /// SAMLRequest or SAMLResponse.
+    pub(super) field: &'static str,
+    pub(super) url: &'m str,
+    /// The message's own `ID`.
+    pub(super) id: &'m str,
+    pub(super) relay_state: Option<&'m str>,
+}
+
+/// DEFLATE, base64, query. The signature is over the query's own octets (SAML Bindings 3.4.4.1).
+pub(super) fn redirect(
+    message: &Outgoing<'_>,
+    render: impl Fn(Option<&str>) -> String,
+    signer: Option<&Signer>,
+) -> Begin {
+    let deflated = miniz_oxide::deflate::compress_to_vec(render(None).as_bytes(), DEFLATE_LEVEL);
+    let encode = |value: &str| utf8_percent_encode(value, QUERY).to_string();
+    let mut query = format!("{}={}", message.field, encode(&base64::encode(&deflated)));
+    if let Some(relay_state) = message.relay_state {
+        query.push_str("&RelayState=");
+        query.push_str(&encode(relay_state));
+    }
+    if let Some(signer) = signer {
+        query.push_str("&SigAlg=");
+        query.push_str(&encode(RSA_SHA256));
+        let signature = signer.sign(query.as_bytes());
+        query.push_str("&Signature=");
+        query.push_str(&encode(&signature));
+    }
+    let joint = if message.url.contains('?') { '&' } else { '?' };
+    Begin::Redirect {
+        url: format!("{}{joint}{query}", message.url),
+    }
+}
+
+/// Base64 in a form, with an enveloped signature (SAML Bindings 3.5.4). `render` puts the signature where the
+/// schema wants it.
+pub(super) fn post(
+    message: &Outgoing<'_>,
+    render: impl Fn(Option<&str>) -> String,
+    signer: Option<&Signer>,
+) -> Begin {
+    let mut xml = render(None);
+    if let Some(signer) = signer {
+        let signature = sign_enveloped(&xml, message.id, signer);
+        xml = render(Some(&signature));
+    }
+    let mut fields = vec![(message.field.to_owned(), base64::encode(xml.as_bytes()))];
+    if let Some(relay_state) = message.relay_state {
+        fields.push(("RelayState".to_owned(), relay_state.to_owned()));
+    }
+    Begin::PostForm {
+        url: message.url.to_owned(),
+        fields,
+    }
+}
 
 /// A Signature element over the document, whose root has this ID (W3C xmldsig-core).
 fn sign_enveloped(xml: &str, id: &str, signer: &Signer) -> String {

@@ -98,31 +98,9 @@ impl<'d> Response<'d> {
         })
     }
 
-    /// `idp_status` with the IdP's most precise code and its message, unless it reports success (SAML
-    /// Core 3.2.2).
+    /// Errors: `idp_status` unless it reports success.
     pub(super) fn check_status(&self) -> Result<(), ConnectorError> {
-        let code = self.status.only(SAMLP, "StatusCode");
-        let top = code
-            .and_then(|code| code.attribute("Value"))
-            .unwrap_or_default();
-        if top == SUCCESS {
-            return Ok(());
-        }
-        let second = code
-            .and_then(|code| code.only(SAMLP, "StatusCode"))
-            .and_then(|code| code.attribute("Value"));
-        let short = |status: &str| status.rsplit(':').next().unwrap_or_default().to_owned();
-        let status = match second {
-            Some(second) => format!("{} / {}", short(top), short(second)),
-            None if top.is_empty() => "no status".to_owned(),
-            None => short(top),
-        };
-        let message = self
-            .status
-            .only(SAMLP, "StatusMessage")
-            .map(Element::deep_text);
-        let message = trim(message.as_deref().unwrap_or_default()).to_owned();
-        Err(ConnectorError::IdpStatus { status, message })
+        check_status(self.status)
     }
 
     /// The one assertion of the response, still encrypted or not.
@@ -152,6 +130,32 @@ impl<'d> Response<'d> {
             Ok(Carried::Encrypted(assertion))
         }
     }
+}
+
+/// `idp_status` with the IdP's most precise code and its message, unless a samlp:Status reports success (SAML
+/// Core 3.2.2).
+pub(super) fn check_status(status_element: Element<'_>) -> Result<(), ConnectorError> {
+    let code = status_element.only(SAMLP, "StatusCode");
+    let top = code
+        .and_then(|code| code.attribute("Value"))
+        .unwrap_or_default();
+    if top == SUCCESS {
+        return Ok(());
+    }
+    let second = code
+        .and_then(|code| code.only(SAMLP, "StatusCode"))
+        .and_then(|code| code.attribute("Value"));
+    let short = |status: &str| status.rsplit(':').next().unwrap_or_default().to_owned();
+    let status = match second {
+        Some(second) => format!("{} / {}", short(top), short(second)),
+        None if top.is_empty() => "no status".to_owned(),
+        None => short(top),
+    };
+    let message = status_element
+        .only(SAMLP, "StatusMessage")
+        .map(Element::deep_text);
+    let message = trim(message.as_deref().unwrap_or_default()).to_owned();
+    Err(ConnectorError::IdpStatus { status, message })
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +192,7 @@ fn misplaced(reason: &str) -> ConnectorError {
     }
 }
 
-fn malformed(reason: impl Into<String>) -> ConnectorError {
+pub(super) fn malformed(reason: impl Into<String>) -> ConnectorError {
     ConnectorError::ResponseMalformed {
         reason: reason.into(),
     }

@@ -31,8 +31,8 @@ pub(super) struct Trust {
     pub(super) allow_sha1: bool,
 }
 
-/// An element whose canonical bytes a certificate of the connection has signed. Only [`verify`] makes
-/// one, so whoever holds it reads nothing that was not digested: the tree under it is the very tree
+/// An element whose canonical bytes a certificate of the connection has signed. Only [`verify`] and
+/// [`verify_query`] make one, so whoever holds it reads nothing that was not digested: the tree under it is the very tree
 /// that was canonicalised.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SignedXml<'d> {
@@ -127,6 +127,44 @@ pub(super) fn verify<'d>(
         algorithm: shape.algorithm,
         digest: shape.digest_hash,
     })
+}
+
+/// The signature of a message that came by redirect (SAML Bindings 3.4.4.1).
+pub(super) struct QuerySignature<'q> {
+    /// What was signed: the parameters as they were sent.
+    pub(super) octets: &'q [u8],
+    /// `SigAlg`.
+    pub(super) algorithm: &'q str,
+    pub(super) value: &'q [u8],
+}
+
+/// Verifies that a certificate of the connection signed the query that carried `message`, a document's root.
+/// A second signature inside the message has no place there: nobody would look at it.
+///
+/// Errors: `signature_invalid`, `signature_algorithm_forbidden`.
+pub(super) fn verify_query<'d>(
+    message: Element<'d>,
+    signature: &QuerySignature<'_>,
+    trust: &Trust,
+) -> Result<SignedXml<'d>, ConnectorError> {
+    if message.descendants(DS, &["Signature"]).next().is_some() {
+        return Err(invalid(
+            "a message by redirect is signed by its query alone",
+        ));
+    }
+    let algorithm = SignatureAlgorithm::from_uri(signature.algorithm)
+        .ok_or_else(|| forbidden(signature.algorithm))?;
+    if algorithm.hash() == Hash::Sha1 && !trust.allow_sha1 {
+        return Err(forbidden("RSA-SHA1"));
+    }
+    let digest = algorithm.hash().digest(signature.octets);
+    let known = |c: &Certificate| c.verifies(algorithm, &digest, signature.value);
+    if !trust.certificates.iter().any(known) {
+        return Err(invalid(
+            "it was not made by a saved certificate, or the query was changed",
+        ));
+    }
+    Ok(SignedXml { element: message })
 }
 
 /// The one shape that a signature may have.

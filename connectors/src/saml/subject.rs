@@ -182,7 +182,10 @@ impl NameId {
     }
 }
 
-fn read_name_id(
+/// The NameID that is a child of this element, decrypted where it is encrypted.
+///
+/// Errors: `subject_missing` where it can be read in two ways, and those of decryption.
+pub(super) fn read_name_id(
     subject: Element<'_>,
     decryptor: &Decryptor,
 ) -> Result<Option<NameId>, ConnectorError> {

@@ -49,6 +49,7 @@ pub async fn start(
         tokio::spawn(poll_config(app.clone())),
         tokio::spawn(rewrap_keys(app.clone())),
         tokio::spawn(crate::webhooks::run(app.clone())),
+        tokio::spawn(crate::flows::logout::notices::run(app.clone())),
         tokio::spawn(crate::flows::housekeeping::run(app.clone())),
     ];
     let endpoint = crate::http::routes(&app, &health);

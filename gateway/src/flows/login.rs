@@ -11,6 +11,7 @@ mod finish;
 mod open;
 mod unsolicited;
 
+pub(crate) use begin::message_id;
 pub use begin::{Begun, begin};
 pub use complete::{Answer, Refusal, complete};
 pub use finish::{Decision, Finished, finish};

@@ -7,6 +7,7 @@ mod code;
 mod issue;
 mod refresh;
 
+pub(super) use access::signed_by_us;
 pub use access::{AccessRefusal, UserInfo, userinfo};
 pub use claims::CLAIMS;
 pub use code::{CodeRequest, redeem};

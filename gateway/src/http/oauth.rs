@@ -5,6 +5,7 @@ mod client_auth;
 mod cors;
 mod error;
 mod jwks;
+pub(super) mod logout;
 mod metadata;
 mod token;
 mod userinfo;

@@ -375,6 +375,17 @@ pub fn notice(page: &NoticePage<'_>) -> Page {
     Page::new(page, StatusCode::OK)
 }
 
+/// A logout message of the identity provider's that was refused, with its code.
+pub fn sign_out_error(code: &str, fix: &str) -> Page {
+    let text = format!("The identity provider's message was refused ({code}). {fix}");
+    let page = NoticePage {
+        title: "Could not sign you out",
+        text: &text,
+        link: None,
+    };
+    Page::new(&page, StatusCode::BAD_REQUEST).error_code(code)
+}
+
 /// Sends the fields to the identity provider by POST (SAML Bindings 3.5.4): at once with script, by a
 /// button without.
 #[derive(Debug, Template)]

@@ -1,15 +1,19 @@
-//! What a customer's SAML IdP speaks to (CONTRACT section 5): metadata and the assertion consumer service.
+//! What a customer's SAML IdP speaks to (CONTRACT section 5): metadata, the assertion consumer service and
+//! single logout.
 
-use connectors::{Callback, Connector};
+use connectors::saml::LogoutCallback;
+use connectors::{Callback, Connector, Protocol};
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Body, IntoResponse, Request, Response, handler};
 
-use super::oauth::authorize::see_other;
+use super::oauth::authorize::{see_other, to_idp};
+use super::oauth::logout::signed_out;
 use super::{browser, error_page, pages};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::login::{self, Answer, Browser, OpenConnection};
+use crate::flows::logout::slo;
 use crate::ids::ConnectionId;
 
 /// Longest form at the ACS: 1 MiB of XML in base64, percent-encoded, and room for the other fields. What is
@@ -72,6 +76,54 @@ async fn consume(app: &App, id: &str, body: Body, browser: &Browser) -> Result<R
     match login::complete(app, &open, Callback::SamlPost { saml_response }, browser).await? {
         Answer::Continue { handle } => Ok(see_other(&format!("/login/continue/{handle}"))),
         Answer::Refused(refusal) => error_page::refusal(app, &refusal, None).await,
+    }
+}
+
+/// Single logout, HTTP-Redirect binding (SAML Bindings 3.4).
+#[handler]
+pub(crate) async fn slo_redirect(
+    app: Data<&App>,
+    request: &Request,
+    Path(id): Path<String>,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    slo(&app, request, &id, LogoutCallback::Redirect { query }).await
+}
+
+/// Single logout, HTTP-POST binding (SAML Bindings 3.5).
+#[handler]
+pub(crate) async fn slo_post(
+    app: Data<&App>,
+    request: &Request,
+    Path(id): Path<String>,
+    body: Body,
+) -> Response {
+    match body.into_string().await {
+        Ok(form) => slo(&app, request, &id, LogoutCallback::Post { form: &form }).await,
+        Err(_) => pages::error_of_status(StatusCode::BAD_REQUEST, None).into_response(),
+    }
+}
+
+async fn slo(app: &App, request: &Request, id: &str, callback: LogoutCallback<'_>) -> Response {
+    let browser = browser::of(app, request);
+    let open = match find(app, id).await {
+        Ok(open) => open,
+        Err(error) => return error_page::internal(&error, &browser.request_id),
+    };
+    let Some((open, Connector::Saml(saml))) = open.as_deref().map(|open| (open, &*open.connector))
+    else {
+        return pages::error_of_status(StatusCode::NOT_FOUND, None).into_response();
+    };
+    match slo::consume(app, open, saml, callback, &browser.request_id).await {
+        Ok(slo::Answer::ToIdp(begin)) => to_idp(&begin, &open.connection.name),
+        Ok(slo::Answer::Return { url }) => see_other(&url),
+        Ok(slo::Answer::Here { application }) => signed_out(application.as_deref()),
+        Ok(slo::Answer::Refused(error)) => {
+            let provider = open.connection.provider.as_deref();
+            let fix = connectors::provider::fix(provider, Protocol::Saml, error.code());
+            pages::sign_out_error(error.code(), &fix).into_response()
+        }
+        Err(error) => error_page::internal(&error, &browser.request_id),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use connectors::NameId;
 use poem_openapi::{Enum, Object};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
@@ -58,4 +59,6 @@ pub struct SessionClaims {
     pub raw_attributes: BTreeMap<String, Value>,
     /// SAML `SessionIndex` or upstream `sid`.
     pub session_index: Option<String>,
+    /// What a SAML LogoutRequest has to name.
+    pub name_id: Option<NameId>,
 }

@@ -25,6 +25,8 @@ pub mod groups;
 pub mod idempotency_keys;
 pub mod identities;
 pub mod logins;
+pub mod logout_notices;
+pub mod logouts;
 pub mod memberships;
 pub mod organizations;
 pub mod refresh_tokens;

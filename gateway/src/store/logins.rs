@@ -3,6 +3,8 @@
 //! Each step is one conditional `UPDATE`, and the count of changed rows decides who won: any replica can take
 //! any step, and none is taken twice.
 
+use std::collections::HashMap;
+
 use connectors::Trace;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
@@ -144,6 +146,25 @@ pub struct LoginFilter {
     pub until: Option<Timestamp>,
     /// Only rows older than this id.
     pub before: Option<LoginId>,
+}
+
+/// The browsers that these logins were bound to, as keyed hashes. One that no browser began is left out.
+pub async fn browsers(
+    db: &impl Reads,
+    scope: &OrgScope,
+    ids: &[LoginId],
+) -> Result<HashMap<LoginId, String>, StoreError> {
+    let rows: Vec<(LoginId, String)> = scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::Id)
+        .column(Column::BrowserHash)
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .filter(Column::BrowserHash.is_not_null())
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The newest first, of one organization, or of all where the caller stands above organizations.

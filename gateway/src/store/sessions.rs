@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Se
 use super::columns::JsonText;
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
 use super::page::newest_first;
-use super::{OrgScope, Reads, StoreError, Tx, tokens};
+use super::{OrgScope, Reads, StoreError, Tx, logout_notices, tokens};
 use crate::ids::{ApplicationId, ConnectionId, OrganizationId, SessionId, UserId};
 use crate::model::{
     Cause, EventType, IdentityEvent, Session, SessionClaims, SessionState, Slice, Timestamp, Window,
@@ -35,13 +35,14 @@ pub struct SessionFilter {
     pub user_id: Option<UserId>,
 }
 
-/// Opens a session.
+/// Opens a session. `idp_subject_hash` finds it again when the IdP ends its own.
 pub async fn insert(
     tx: &Tx,
     scope: &OrgScope,
     session: &Session,
     application: ApplicationId,
     claims: SessionClaims,
+    idp_subject_hash: Option<String>,
 ) -> Result<(), StoreError> {
     let row = ActiveModel {
         id: Set(session.id),
@@ -55,6 +56,7 @@ pub async fn insert(
         created_at: Set(session.created_at),
         expires_at: Set(session.expires_at),
         revoked_at: Set(None),
+        idp_subject_hash: Set(idp_subject_hash),
     };
     Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(())
@@ -113,6 +115,36 @@ pub async fn lock(
         .one(tx.db())
         .await?;
     Ok(row.map(StoredSession::from))
+}
+
+/// The active sessions that a subject of a connection's IdP has, as the IdP names it in a logout.
+pub async fn active_of_idp_subject(
+    db: &impl Reads,
+    scope: &OrgScope,
+    connection: ConnectionId,
+    idp_subject_hash: &str,
+) -> Result<Vec<StoredSession>, StoreError> {
+    let rows = scope
+        .select::<Entity>()
+        .filter(Column::ConnectionId.eq(connection))
+        .filter(Column::IdpSubjectHash.eq(idp_subject_hash))
+        .filter(Column::State.eq(SessionState::Active))
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().map(StoredSession::from).collect())
+}
+
+/// As [`end`], for several sessions.
+pub async fn end_these(
+    tx: &Tx,
+    scope: &OrgScope,
+    ids: &[SessionId],
+    source: &str,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
+    let these = Column::Id.is_in(ids.iter().copied());
+    end_where(tx, scope, these, source, cause, now).await
 }
 
 /// Ends one active session with its codes and refresh tokens, in this transaction, and records
@@ -237,6 +269,7 @@ async fn bury(
     let ended: Vec<Session> = ended.into_iter().map(Session::from).collect();
     let ids: Vec<SessionId> = ended.iter().map(|session| session.id).collect();
     tokens::remove_of_sessions(tx, scope, &ids).await?;
+    logout_notices::insert(tx, scope, &ids).await?;
     for session in &ended {
         let event = IdentityEvent::new(EventType::SessionRevoked, source, session.id, session);
         tx.record(scope, event, cause);

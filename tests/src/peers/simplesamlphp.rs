@@ -21,12 +21,15 @@ impl SimpleSamlPhp {
     /// NameID.
     pub async fn start(attributes: Value) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory");
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
-        let certificate = CertificateParams::new(Vec::new())
-            .and_then(|params| params.self_signed(&key))
-            .expect("a certificate");
-        write(state.path(), "idp.key", &key.serialize_pem());
-        write(state.path(), "idp.crt", &certificate.pem());
+        for name in ["idp", "next"] {
+            let key =
+                KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
+            let certificate = CertificateParams::new(Vec::new())
+                .and_then(|params| params.self_signed(&key))
+                .expect("a certificate");
+            write(state.path(), &format!("{name}.key"), &key.serialize_pem());
+            write(state.path(), &format!("{name}.crt"), &certificate.pem());
+        }
         write(
             state.path(),
             "people.json",
@@ -60,6 +63,14 @@ impl SimpleSamlPhp {
     /// Switches, from the next request on: see `simplesamlphp/config/metadata/saml20-idp-hosted.php`.
     pub fn configure(&self, options: Value) {
         write(self.state.path(), "options.json", &options.to_string());
+    }
+
+    /// Where alice, who is signed in, signs out at the provider: of all services, and then to its own metadata.
+    pub fn logout_url(&self) -> String {
+        let back = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("RelayState", &self.metadata_url())
+            .finish();
+        format!("{}/saml2/idp/initSLO.php?{back}", self.url)
     }
 
     /// Alice types her password on the page that the browser was sent to. What comes back is the page that posts

@@ -76,6 +76,7 @@ fn an_idp_is_read_whole() {
             sso_url: "https://idp.example/redirect".to_owned(),
             sso_binding: SsoBinding::Redirect,
             slo_url: Some("https://idp.example/slo".to_owned()),
+            slo_binding: SsoBinding::Redirect,
             certificates: vec![pem],
             want_authn_requests_signed: true,
             name_id_formats: vec![

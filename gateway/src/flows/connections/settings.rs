@@ -141,6 +141,7 @@ fn import(saml: &mut SamlSettings, metadata: IdpFields) {
     saml.sso_url = metadata.sso_url;
     saml.sso_binding = metadata.sso_binding;
     saml.slo_url = metadata.slo_url;
+    saml.slo_binding = metadata.slo_binding;
     saml.certificates = metadata.certificates;
     saml.sign_requests |= metadata.want_authn_requests_signed;
 }

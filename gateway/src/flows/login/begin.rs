@@ -19,6 +19,11 @@ pub struct Begun {
     pub begin: Begin,
 }
 
+/// The `ID` of a message of ours: an NCName with 160 random bits.
+pub(crate) fn message_id(app: &App) -> String {
+    format!("_{}", hex(&app.entropy.bytes::<20>()))
+}
+
 /// What a pending login must not show in the database.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Pending {
@@ -65,7 +70,7 @@ pub async fn begin(
     }
     trace.pass(CheckName::Connection);
 
-    let request_id = format!("_{}", hex(&app.entropy.bytes::<20>()));
+    let request_id = message_id(app);
     let state = app.entropy.token();
     let pending = Pending {
         nonce: app.entropy.token(),

@@ -11,6 +11,7 @@ use super::{Browser, OpenConnection, account};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{AuthorizeRequest, redirect_with};
+use crate::flows::logout;
 use crate::ids::SessionId;
 use crate::model::{
     ActorKind, Application, Cause, EventType, IdentityEvent, LoginOutcome, LoginState, Session,
@@ -290,8 +291,19 @@ impl Attempt<'_> {
             attributes: identity.attributes.clone(),
             raw_attributes: identity.raw_attributes.clone(),
             session_index: identity.session_index.clone(),
+            name_id: identity.name_id.clone(),
         };
-        sessions::insert(tx, &self.open.scope, &session, self.client.id, claims).await?;
+        let subject = logout::idp_subject_hash(app, identity);
+        let application = self.client.id;
+        sessions::insert(
+            tx,
+            &self.open.scope,
+            &session,
+            application,
+            claims,
+            Some(subject),
+        )
+        .await?;
         Ok(session)
     }
 

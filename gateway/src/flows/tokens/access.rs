@@ -134,33 +134,7 @@ struct Header {
 /// to; the caller compares it with the session's.
 async fn verify(app: &App, token: &str) -> Result<Result<AccessClaims, AccessRefusal>, Error> {
     let invalid = Ok(Err(AccessRefusal::Invalid));
-    let Some((message, signature)) = token.rsplit_once('.') else {
-        return invalid;
-    };
-    let Some((header, payload)) = message.split_once('.') else {
-        return invalid;
-    };
-    let Some(header) = decode::<Header>(header) else {
-        return invalid;
-    };
-    if header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) || header.crit.is_some() {
-        return invalid;
-    }
-    let Some(kid) = header.kid else {
-        return invalid;
-    };
-    let Some(key) = app.signing_keys.find(&kid).await? else {
-        return invalid;
-    };
-    // Our key says which algorithm; the token may only agree (RFC 8725 3.1).
-    let signed = key.alg.as_str() == header.alg
-        && URL_SAFE_NO_PAD
-            .decode(signature)
-            .is_ok_and(|signature| key.verifies(message, &signature));
-    if !signed {
-        return invalid;
-    }
-    let Some(claims) = decode::<AccessClaims>(payload) else {
+    let Some(claims) = signed_by_us::<AccessClaims>(app, token, ACCESS_TOKEN_TYPE).await? else {
         return invalid;
     };
     if claims.iss != app.public_url.as_str() || claims.client_id != claims.aud {
@@ -170,6 +144,39 @@ async fn verify(app: &App, token: &str) -> Result<Result<AccessClaims, AccessRef
         return Ok(Err(AccessRefusal::Expired));
     }
     Ok(Ok(claims))
+}
+
+/// The claims of a token of this type that one of our published keys has signed. Issuer, audience and time are
+/// the caller's to check.
+pub(in crate::flows) async fn signed_by_us<T: DeserializeOwned>(
+    app: &App,
+    token: &str,
+    typ: &str,
+) -> Result<Option<T>, Error> {
+    let Some((message, signature)) = token.rsplit_once('.') else {
+        return Ok(None);
+    };
+    let Some((header, payload)) = message.split_once('.') else {
+        return Ok(None);
+    };
+    let Some(header) = decode::<Header>(header) else {
+        return Ok(None);
+    };
+    if header.typ.as_deref() != Some(typ) || header.crit.is_some() {
+        return Ok(None);
+    }
+    let Some(kid) = header.kid else {
+        return Ok(None);
+    };
+    let Some(key) = app.signing_keys.find(&kid).await? else {
+        return Ok(None);
+    };
+    // Our key says which algorithm; the token may only agree (RFC 8725 3.1).
+    let signed = key.alg.as_str() == header.alg
+        && URL_SAFE_NO_PAD
+            .decode(signature)
+            .is_ok_and(|signature| key.verifies(message, &signature));
+    Ok(signed.then(|| decode(payload)).flatten())
 }
 
 fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {

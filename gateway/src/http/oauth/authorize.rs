@@ -141,7 +141,7 @@ pub(crate) async fn follow(
             };
             let passive = request.is_passive();
             match login::begin(app, &open, request, browser).await? {
-                Ok(begun) => Ok(to_idp(&begun.begin, application)),
+                Ok(begun) => Ok(to_idp(&begun.begin, &application.name)),
                 Err(refusal) if passive => Ok(refused_passively(app, &refusal)),
                 Err(refusal) => error_page::refusal(app, &refusal, Some(application)).await,
             }
@@ -190,11 +190,11 @@ pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
 }
 
 /// The browser on its way: a redirect, or a page that posts the request.
-fn to_idp(begin: &Begin, application: &Application) -> Response {
+pub(crate) fn to_idp(begin: &Begin, application: &str) -> Response {
     match begin {
         Begin::Redirect { url } => see_other(url),
         Begin::PostForm { url, fields } => pages::post_form(&PostFormPage {
-            app: &application.name,
+            app: application,
             url,
             fields,
         })

@@ -197,11 +197,19 @@ impl Desk {
             attributes: [("team".to_owned(), json!("blue"))].into(),
             raw_attributes: [("urn:oid:0.9.2342".to_owned(), json!(["ada"]))].into(),
             session_index: None,
+            name_id: None,
         };
         let tx = self.app.store.begin().await.unwrap();
-        sessions::insert(&tx, &self.scope, &session, code.application_id, claims)
-            .await
-            .unwrap();
+        sessions::insert(
+            &tx,
+            &self.scope,
+            &session,
+            code.application_id,
+            claims,
+            None,
+        )
+        .await
+        .unwrap();
         tokens::insert_code(&tx, &self.scope, &code).await.unwrap();
         tx.commit().await.unwrap();
         (text, session.id)
