@@ -86,6 +86,13 @@ pub fn chores(now: DateTime<Utc>) -> Vec<Chore> {
             Delete,
         ),
         chore(
+            "logouts",
+            "relay_state_hash",
+            "expires_at <= $1",
+            past.clone(),
+            Delete,
+        ),
+        chore(
             "authorization_codes",
             "code_hash",
             "expires_at < $1",
