@@ -102,6 +102,8 @@ pub enum ConnectorError {
     SubjectMissing,
     #[error("the identifier is transient: it changes at each sign-in")]
     SubjectTransient,
+    #[error("the identity provider sent no {attribute}, which this connection requires")]
+    AttributeMissing { attribute: String },
     #[error("the identity provider sent no email address")]
     EmailMissing,
     #[error("{email} is outside the organization's verified domains")]
@@ -114,7 +116,7 @@ pub enum ConnectorError {
 
 impl ConnectorError {
     /// All codes, in the order of CONTRACT section 8.
-    pub const CODES: [&str; 42] = [
+    pub const CODES: [&str; 43] = [
         "response_malformed",
         "response_too_large",
         "dtd_forbidden",
@@ -153,6 +155,7 @@ impl ConnectorError {
         "browser_mismatch",
         "subject_missing",
         "subject_transient",
+        "attribute_missing",
         "email_missing",
         "email_domain_not_allowed",
         "user_deactivated",
@@ -200,6 +203,7 @@ impl ConnectorError {
             Self::BrowserMismatch => "browser_mismatch",
             Self::SubjectMissing => "subject_missing",
             Self::SubjectTransient => "subject_transient",
+            Self::AttributeMissing { .. } => "attribute_missing",
             Self::EmailMissing => "email_missing",
             Self::EmailDomainNotAllowed { .. } => "email_domain_not_allowed",
             Self::UserDeactivated => "user_deactivated",
@@ -258,7 +262,9 @@ impl ConnectorError {
             }
             Self::ConnectionInactive => CheckName::Connection,
             Self::BrowserMismatch => CheckName::Browser,
-            Self::SubjectMissing | Self::SubjectTransient => CheckName::Subject,
+            Self::SubjectMissing | Self::SubjectTransient | Self::AttributeMissing { .. } => {
+                CheckName::Subject
+            }
             Self::EmailMissing | Self::EmailDomainNotAllowed { .. } => CheckName::Email,
             Self::UserDeactivated | Self::UserNotProvisioned => CheckName::User,
         }
@@ -275,6 +281,7 @@ impl ConnectorError {
             | Self::RecipientMismatch { expected, .. }
             | Self::TenantMismatch { expected, .. } => Some(expected.clone()),
             Self::EmailDomainNotAllowed { domains, .. } => Some(domains.join(", ")),
+            Self::AttributeMissing { attribute } => Some(attribute.clone()),
             Self::ResponseTooLarge { limit } => Some(format!("at most {limit}")),
             Self::AssertionExpired { until, .. } => Some(format!("before {until}")),
             Self::AssertionNotYetValid { from, .. } => Some(format!("{from} or later")),

@@ -23,6 +23,7 @@ pub use identity::{NameId, NormalizedIdentity};
 pub use settings::{
     AttributeMapping, EmailDomainPolicy, IdpInitiated, OidcSettings, SamlSettings, Settings,
     SettingsProblem, SpEndpoints, SpKeyPair, SpKeys, SsoBinding, TokenEndpointAuthMethod,
+    Transform, TransformKind,
 };
 pub use trace::{Check, CheckName, CheckStatus, Protocol, Trace};
 

@@ -8,8 +8,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+mod transform;
+
+use transform::Step;
+
 use crate::provider::Provider;
-use crate::settings::AttributeMapping;
+use crate::settings::{AttributeMapping, SettingsProblem};
 
 /// What the mapping found. Values are trimmed of XML white space and never empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,46 +43,157 @@ impl Mapped {
     }
 }
 
-/// Reads the fields out of `attributes`: the IdP's name → its values, those of several elements of one name
-/// together and in order. Names match exactly, or else ignoring ASCII case: consoles let people type
-/// `FirstName`, and LDAP names know no case.
-pub fn apply(
-    mapping: &AttributeMapping,
-    provider: &Provider,
-    attributes: &BTreeMap<String, Vec<String>>,
-) -> Mapped {
-    let claims = &provider.claims;
-    let values = |chosen: &[String], theirs: &[String], usual: &[&str]| -> Vec<String> {
-        if !chosen.is_empty() {
-            return first_present(chosen.iter().map(String::as_str), attributes);
+/// The fields by the names that the API has for them.
+const FIELDS: [&str; 7] = [
+    "id",
+    "email",
+    "given_name",
+    "family_name",
+    "display_name",
+    "groups",
+    "external_id",
+];
+
+/// A connection's mapping, checked and ready.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    names: AttributeMapping,
+    steps: BTreeMap<String, Vec<Step>>,
+}
+
+impl Mapping {
+    /// Reports every problem, under `attribute_mapping.…`.
+    pub(crate) fn open(names: &AttributeMapping) -> Result<Self, Vec<SettingsProblem>> {
+        let mut problems = Vec::new();
+        let mut problem = |field: String, message: String| {
+            problems.push(SettingsProblem { field, message });
+        };
+        let known = |field: &str| FIELDS.contains(&field) || names.custom.contains_key(field);
+        let mut steps = BTreeMap::new();
+        for (field, transforms) in &names.transforms {
+            let place = format!("attribute_mapping.transforms.{field}");
+            if !known(field) {
+                problem(place.clone(), UNKNOWN_FIELD.to_owned());
+            }
+            let mut ready = Vec::with_capacity(transforms.len());
+            for (at, transform) in transforms.iter().enumerate() {
+                match Step::open(transform) {
+                    Ok(step) => ready.push(step),
+                    Err(message) => problem(format!("{place}[{at}]"), message),
+                }
+            }
+            steps.insert(field.clone(), ready);
         }
-        let names = theirs
+        for (at, field) in names.required.iter().enumerate() {
+            if !known(field) {
+                let place = format!("attribute_mapping.required[{at}]");
+                problem(place, UNKNOWN_FIELD.to_owned());
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(Self {
+                names: names.clone(),
+                steps,
+            }),
+            false => Err(problems),
+        }
+    }
+
+    /// Whether the customer chose where the person's id comes from: nothing else may stand in for it then, or the
+    /// person would become somebody new when it is missing.
+    pub(crate) fn chooses_id(&self) -> bool {
+        !self.names.id.is_empty()
+    }
+
+    /// Reads the fields out of `attributes`: the IdP's name → its values, those of several elements of one name
+    /// together and in order. Names match exactly, or else ignoring ASCII case: consoles let people type
+    /// `FirstName`, and LDAP names know no case.
+    pub(crate) fn apply(
+        &self,
+        provider: &Provider,
+        attributes: &BTreeMap<String, Vec<String>>,
+    ) -> Mapped {
+        let (names, claims) = (&self.names, &provider.claims);
+        let values = |field: &str, chosen: &[String], theirs: &[String], usual: &[&str]| {
+            let found = if chosen.is_empty() {
+                let theirs = theirs.iter().map(String::as_str);
+                first_present(theirs.chain(usual.iter().copied()), attributes)
+            } else {
+                first_present(chosen.iter().map(String::as_str), attributes)
+            };
+            let steps = self.steps.get(field).map(Vec::as_slice).unwrap_or_default();
+            let done = steps.iter().fold(found, |values, step| step.apply(values));
+            if steps.is_empty() {
+                done
+            } else {
+                present(&done)
+            }
+        };
+        let one = |field: &str, chosen: &[String], theirs: &[String], usual: &[&str]| {
+            values(field, chosen, theirs, usual).into_iter().next()
+        };
+        Mapped {
+            id: one("id", &names.id, &claims.id, &[]),
+            email: one("email", &names.email, &claims.email, EMAIL),
+            first_name: one(
+                "given_name",
+                &names.first_name,
+                &claims.first_name,
+                FIRST_NAME,
+            ),
+            last_name: one(
+                "family_name",
+                &names.last_name,
+                &claims.last_name,
+                LAST_NAME,
+            ),
+            display_name: one(
+                "display_name",
+                &names.display_name,
+                &claims.display_name,
+                DISPLAY_NAME,
+            ),
+            groups: groups(
+                values("groups", &names.groups, &claims.groups, GROUPS),
+                provider.groups_separator.as_deref(),
+            ),
+            external_id: one(
+                "external_id",
+                &names.external_id,
+                &claims.external_id,
+                EXTERNAL_ID,
+            ),
+            custom: names
+                .custom
+                .iter()
+                .filter_map(|(name, theirs)| {
+                    Some((name.clone(), custom(values(name, theirs, &[], &[]))?))
+                })
+                .collect(),
+        }
+    }
+
+    /// The first required field that was not found, as the API names it.
+    pub(crate) fn missing(&self, mapped: &Mapped) -> Option<&str> {
+        let absent = |field: &str| match field {
+            "id" => mapped.id.is_none(),
+            "email" => mapped.email.is_none(),
+            "given_name" => mapped.first_name.is_none(),
+            "family_name" => mapped.last_name.is_none(),
+            "display_name" => mapped.display_name.is_none(),
+            "groups" => mapped.groups.is_empty(),
+            "external_id" => mapped.external_id.is_none(),
+            custom => !mapped.custom.contains_key(custom),
+        };
+        self.names
+            .required
             .iter()
             .map(String::as_str)
-            .chain(usual.iter().copied());
-        first_present(names, attributes)
-    };
-    let one = |chosen: &[String], theirs: &[String], usual: &[&str]| {
-        values(chosen, theirs, usual).into_iter().next()
-    };
-    Mapped {
-        id: one(&mapping.id, &claims.id, &[]),
-        email: one(&mapping.email, &claims.email, EMAIL),
-        first_name: one(&mapping.first_name, &claims.first_name, FIRST_NAME),
-        last_name: one(&mapping.last_name, &claims.last_name, LAST_NAME),
-        display_name: one(&mapping.display_name, &claims.display_name, DISPLAY_NAME),
-        groups: groups(
-            values(&mapping.groups, &claims.groups, GROUPS),
-            provider.groups_separator.as_deref(),
-        ),
-        external_id: one(&mapping.external_id, &claims.external_id, EXTERNAL_ID),
-        custom: mapping
-            .custom
-            .iter()
-            .filter_map(|(name, theirs)| Some((name.clone(), custom(values(theirs, &[], &[]))?)))
-            .collect(),
+            .find(|field| absent(field))
     }
 }
+
+const UNKNOWN_FIELD: &str = "is neither a field of a person nor one of the custom attributes";
 
 /// The values of the first name that has any. All names are tried exactly before any is tried
 /// ignoring case, so that a stray `EMAIL` never wins over the `email` that was meant.
@@ -211,6 +326,144 @@ const EXTERNAL_ID: &[&str] = &["external_id", "externalId"];
 mod tests {
     use super::*;
     use crate::provider;
+    use crate::settings::{Transform, TransformKind};
+
+    fn apply(
+        mapping: &AttributeMapping,
+        provider: &Provider,
+        attributes: &BTreeMap<String, Vec<String>>,
+    ) -> Mapped {
+        Mapping::open(mapping).unwrap().apply(provider, attributes)
+    }
+
+    fn step(kind: TransformKind) -> Transform {
+        Transform {
+            kind,
+            separator: None,
+            pattern: None,
+            value: None,
+        }
+    }
+
+    fn transforming(steps: &[(&str, Vec<Transform>)]) -> AttributeMapping {
+        AttributeMapping {
+            custom: BTreeMap::from([("tier".to_owned(), Vec::new())]),
+            transforms: steps
+                .iter()
+                .map(|(field, steps)| ((*field).to_owned(), steps.clone()))
+                .collect(),
+            ..AttributeMapping::default()
+        }
+    }
+
+    #[test]
+    fn each_transform_does_what_its_name_says_in_the_order_given() {
+        use TransformKind::{First, Fixed, Join, LowerCase, Regex, Split};
+        let separated = |kind, separator: &str| Transform {
+            separator: Some(separator.to_owned()),
+            ..step(kind)
+        };
+        let captured = Transform {
+            pattern: Some("^CN=([^,]+),".to_owned()),
+            ..step(Regex)
+        };
+        let fixed = Transform {
+            value: Some("gold".to_owned()),
+            ..step(Fixed)
+        };
+        let mapping = transforming(&[
+            ("email", vec![step(LowerCase)]),
+            ("given_name", vec![separated(Join, " ")]),
+            ("family_name", vec![separated(Split, " "), step(First)]),
+            (
+                "groups",
+                vec![separated(Split, ";"), captured, step(LowerCase)],
+            ),
+            ("tier", vec![fixed]),
+        ]);
+        let sent = attributes(&[
+            ("email", &["Ada@ACME.example"]),
+            ("given_name", &["Ada", "Augusta"]),
+            ("family_name", &["Byron King"]),
+            (
+                "groups",
+                &[
+                    "CN=Staff,DC=acme;CN=Board,DC=acme",
+                    "nobody",
+                    "; CN=Ops,DC=acme",
+                ],
+            ),
+        ]);
+        let mapped = apply(&mapping, provider::find(None), &sent);
+        assert_eq!(mapped.email.as_deref(), Some("ada@acme.example"));
+        assert_eq!(mapped.first_name.as_deref(), Some("Ada Augusta"));
+        assert_eq!(mapped.last_name.as_deref(), Some("Byron"));
+        assert_eq!(mapped.groups, ["staff", "board"]);
+        assert_eq!(mapped.custom["tier"], "gold");
+    }
+
+    #[test]
+    fn what_a_transform_can_not_be_is_said_for_all_of_them_at_once() {
+        let pattern = |pattern: &str| Transform {
+            pattern: Some(pattern.to_owned()),
+            ..step(TransformKind::Regex)
+        };
+        let mapping = AttributeMapping {
+            required: vec!["email".to_owned(), "shoe_size".to_owned()],
+            ..transforming(&[
+                (
+                    "email",
+                    vec![step(TransformKind::LowerCase), step(TransformKind::Split)],
+                ),
+                (
+                    "groups",
+                    vec![
+                        pattern("("),
+                        pattern("a"),
+                        pattern("(a)(b)"),
+                        pattern("((a{1000}){1000}){1000}"),
+                    ],
+                ),
+                ("shoe_size", vec![step(TransformKind::First)]),
+                (
+                    "tier",
+                    vec![Transform {
+                        value: Some("x".to_owned()),
+                        ..step(TransformKind::First)
+                    }],
+                ),
+            ])
+        };
+        let problems = Mapping::open(&mapping).unwrap_err();
+        let fields: Vec<&str> = problems.iter().map(|problem| &*problem.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "attribute_mapping.transforms.email[1]",
+                "attribute_mapping.transforms.groups[0]",
+                "attribute_mapping.transforms.groups[1]",
+                "attribute_mapping.transforms.groups[2]",
+                "attribute_mapping.transforms.groups[3]",
+                "attribute_mapping.transforms.shoe_size",
+                "attribute_mapping.transforms.tier[0]",
+                "attribute_mapping.required[1]",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_required_is_missed_by_its_name() {
+        let mapping = AttributeMapping {
+            required: vec!["email".to_owned(), "tier".to_owned()],
+            ..transforming(&[])
+        };
+        let mapping = Mapping::open(&mapping).unwrap();
+        let mapped =
+            |pairs: &[(&str, &[&str])]| mapping.apply(provider::find(None), &attributes(pairs));
+        assert_eq!(mapping.missing(&mapped(&[])), Some("email"));
+        let some = mapped(&[("email", &["ada@acme.example"])]);
+        assert_eq!(mapping.missing(&some), Some("tier"));
+    }
 
     fn attributes(pairs: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
         pairs

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use openidconnect::{IssuerUrl, RedirectUrl};
 
+use crate::mapping::Mapping;
 use crate::provider::{self, Provider};
 use crate::settings::{
     OidcSettings, SettingsProblem, SpEndpoints, SpKeys, TokenEndpointAuthMethod,
@@ -38,6 +39,7 @@ use keys::KeySet;
 /// once and not at each login.
 pub struct OidcConnector {
     settings: OidcSettings,
+    mapping: Mapping,
     issuer_url: IssuerUrl,
     redirect_uri: RedirectUrl,
     provider: &'static Provider,
@@ -89,9 +91,12 @@ impl OidcConnector {
                 "is not a URL; look at the gateway's public URL",
             );
         }
-        match (issuer_url, redirect_uri) {
-            (Ok(issuer_url), Ok(redirect_uri)) if problems.is_empty() => Ok(Self {
+        let mapping = Mapping::open(&settings.attribute_mapping);
+        let mapping = mapping.map_err(|more| problems.extend(more));
+        match (issuer_url, redirect_uri, mapping) {
+            (Ok(issuer_url), Ok(redirect_uri), Ok(mapping)) if problems.is_empty() => Ok(Self {
                 settings: settings.clone(),
+                mapping,
                 issuer_url,
                 redirect_uri,
                 provider: provider::find(settings.provider.as_deref()),

@@ -35,6 +35,7 @@ use decrypt::Decryptor;
 use request::{Signer, Template};
 use signature::Trust;
 
+use crate::mapping::Mapping;
 use crate::provider::{self, Provider};
 use crate::{
     Begin, BeginLogin, Callback, Completion, ConnectorError, Expected, SamlSettings,
@@ -48,6 +49,7 @@ const MAX_CERTIFICATES: usize = 16;
 /// One SAML connection: its settings checked, its certificates and keys parsed.
 pub struct SamlConnector {
     settings: SamlSettings,
+    mapping: Mapping,
     sp: SpEndpoints,
     provider: &'static Provider,
     trust: Trust,
@@ -120,8 +122,15 @@ impl SamlConnector {
                 );
             }
         }
-        let decryptor = match decryptor {
-            Some(decryptor) if problems.0.is_empty() => decryptor,
+        let mapping = match Mapping::open(&settings.attribute_mapping) {
+            Ok(mapping) => Some(mapping),
+            Err(more) => {
+                problems.0.extend(more);
+                None
+            }
+        };
+        let (decryptor, mapping) = match (decryptor, mapping) {
+            (Some(decryptor), Some(mapping)) if problems.0.is_empty() => (decryptor, mapping),
             _ => return Err(problems.0),
         };
         Ok(Self {
@@ -143,6 +152,7 @@ impl SamlConnector {
             },
             metadata: metadata::render(sp, keys, settings.sign_requests),
             settings: settings.clone(),
+            mapping,
             sp: sp.clone(),
         })
     }

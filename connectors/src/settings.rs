@@ -111,6 +111,43 @@ pub struct AttributeMapping {
     pub external_id: Vec<String>,
     /// Custom attributes of the application: its name → the IdP's names.
     pub custom: BTreeMap<String, Vec<String>>,
+    /// What becomes of a field's values, in order; the key is the field as the API names it, or the name of a
+    /// custom attribute.
+    pub transforms: BTreeMap<String, Vec<Transform>>,
+    /// Fields, as the API names them, or custom attributes without which nobody signs in.
+    pub required: Vec<String>,
+}
+
+/// One step of a field's values, as somebody typed it. A step needs the option that its kind has, and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transform {
+    pub kind: TransformKind,
+    /// Of `split` and `join`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<String>,
+    /// Of `regex`: one capture group, in the syntax of the `regex` crate, whose time is linear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Of `fixed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransformKind {
+    LowerCase,
+    /// The first value alone.
+    First,
+    /// All values as one, with `separator` between them.
+    Join,
+    /// Each value in parts, at each `separator`.
+    Split,
+    /// What the capture group of `pattern` matched; a value that does not match is left out.
+    Regex,
+    /// `value`, whatever came.
+    Fixed,
 }
 
 /// One fault in the settings, for the person who typed them.

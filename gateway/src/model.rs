@@ -23,7 +23,7 @@ pub use api_key::{ApiKey, ApiScope};
 pub use application::{Application, ApplicationType};
 pub use connection::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy};
 pub use connection_view::{
-    AttributeMapping, ConnectionView, IdpInitiated, SsoBinding, TokenEndpointAuthMethod,
+    AttributeMapping, ConnectionView, IdpInitiated, SsoBinding, TokenEndpointAuthMethod, Transform,
 };
 pub use directory::{Directory, DirectoryState, DirectoryToken};
 pub use domain::{Domain, DomainState, TxtRecord};

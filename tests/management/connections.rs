@@ -195,6 +195,50 @@ async fn a_client_secret_is_never_shown_and_its_change_is_a_change() {
 }
 
 #[tokio::test]
+async fn transforms_are_kept_as_given_and_each_wrong_one_is_named() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let mapping = json!({
+        "custom": {"tier": "plan"},
+        "transforms": {
+            "groups": [{"kind": "split", "separator": ";"}, {"kind": "regex", "pattern": "^CN=([^,]+)"}],
+            "tier": [{"kind": "fixed", "value": "gold"}],
+        },
+        "required": ["groups"],
+    });
+    let body = |mapping: Value| json!({"name": "IdP", "type": "oidc", "oidc": oidc(), "attribute_mapping": mapping});
+    let connections = format!("{path}/connections");
+    let connection = api
+        .post(&connections, body(mapping.clone()))
+        .await
+        .expect(201);
+    for part in ["transforms", "required"] {
+        assert_eq!(connection["attribute_mapping"][part], mapping[part]);
+    }
+
+    let wrong = json!({
+        "transforms": {"groups": [{"kind": "regex", "pattern": "("}], "shoes": []},
+        "required": ["shoes"],
+    });
+    let refused = api.post(&connections, body(wrong)).await;
+    assert_eq!(refused.status, 400);
+    let fields: Vec<&Value> = refused.json["errors"]
+        .as_array()
+        .expect("errors")
+        .iter()
+        .map(|error| &error["field"])
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "attribute_mapping.transforms.groups[0]",
+            "attribute_mapping.transforms.shoes",
+            "attribute_mapping.required[0]",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_patch_changes_single_settings_and_an_active_connection_stays_whole() {
     let tenon = Tenon::start().await;
     let (api, path) = acme(&tenon).await;

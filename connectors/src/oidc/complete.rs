@@ -141,7 +141,7 @@ impl OidcConnector {
         }
 
         let issuer = &discovered.issuer;
-        let identity = identity::from_claims(&claims, issuer, &self.settings, self.provider)?;
+        let identity = identity::from_claims(&claims, issuer, &self.mapping, self.provider)?;
         trace.observe(CheckName::Subject, None, Some(&identity.subject));
         trace.pass(CheckName::Subject);
         Ok(identity)
@@ -181,7 +181,7 @@ impl OidcConnector {
         else {
             return Ok(());
         };
-        if !identity::is_incomplete(claims, &self.settings, self.provider) {
+        if !identity::is_incomplete(claims, &self.settings, &self.mapping, self.provider) {
             return Ok(());
         }
         match userinfo::fetch(url, access_token, http).await {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::id_token;
-use crate::mapping::{self, Mapped};
+use crate::mapping::{Mapped, Mapping};
 use crate::provider::Provider;
 use crate::settings::OidcSettings;
 use crate::{ConnectorError, NormalizedIdentity};
@@ -13,14 +13,18 @@ use crate::{ConnectorError, NormalizedIdentity};
 /// How deep nested claims are read (`realm_access.roles`).
 const MAX_DEPTH: usize = 4;
 
-/// The person in these claims. Errors: `subject_missing`.
+/// The person in these claims. Errors: `subject_missing`, `attribute_missing`.
 pub(super) fn from_claims(
     claims: &Map<String, Value>,
     issuer: &str,
-    settings: &OidcSettings,
+    mapping: &Mapping,
     provider: &Provider,
 ) -> Result<NormalizedIdentity, ConnectorError> {
-    let mapped = mapped(claims, settings, provider);
+    let mapped = mapped(claims, mapping, provider);
+    if let Some(attribute) = mapping.missing(&mapped) {
+        let attribute = attribute.to_owned();
+        return Err(ConnectorError::AttributeMissing { attribute });
+    }
     let text = |name: &str| {
         claims
             .get(name)
@@ -30,7 +34,7 @@ pub(super) fn from_claims(
     };
     let idp_subject = text("sub").ok_or(ConnectorError::SubjectMissing)?;
     // A chosen claim that is missing must not fall back to `sub`: the person would become somebody new.
-    let chosen = !settings.attribute_mapping.id.is_empty() || !provider.claims.id.is_empty();
+    let chosen = mapping.chooses_id() || !provider.claims.id.is_empty();
     let subject = match (&provider.oidc.subject_claim, chosen) {
         (_, true) => mapped.id.clone(),
         (Some(claim), false) => text(claim),
@@ -66,14 +70,16 @@ pub(super) fn from_claims(
 pub(super) fn is_incomplete(
     claims: &Map<String, Value>,
     settings: &OidcSettings,
+    mapping: &Mapping,
     provider: &Provider,
 ) -> bool {
-    let mapped = mapped(claims, settings, provider);
+    let mapped = mapped(claims, mapping, provider);
     let wants_groups = !settings.attribute_mapping.groups.is_empty()
         || settings.scopes.iter().any(|scope| scope == "groups");
     let custom = settings.attribute_mapping.custom.keys();
     mapped.email.is_none()
         || mapped.name().is_none()
+        || mapping.missing(&mapped).is_some()
         || wants_groups && mapped.groups.is_empty()
         || custom
             .into_iter()
@@ -90,12 +96,12 @@ pub(super) fn groups_were_truncated(claims: &Map<String, Value>) -> bool {
         || claims.get("hasgroups").and_then(boolean) == Some(true)
 }
 
-fn mapped(claims: &Map<String, Value>, settings: &OidcSettings, provider: &Provider) -> Mapped {
+fn mapped(claims: &Map<String, Value>, mapping: &Mapping, provider: &Provider) -> Mapped {
     let mut attributes = BTreeMap::new();
     for (name, value) in claims {
         collect(name, value, 0, &mut attributes);
     }
-    mapping::apply(&settings.attribute_mapping, provider, &attributes)
+    mapping.apply(provider, &attributes)
 }
 
 /// Claims as named lists of text, like SAML attributes: arrays are several values, members of an object are

@@ -314,12 +314,14 @@ impl Checks<'_> {
             assertion,
             rules.idp_entity_id,
             rules.sp_entity_id,
-            &connector.settings.attribute_mapping,
+            &connector.mapping,
             connector.provider,
         );
         if !matches!(
             identity,
-            Err(ConnectorError::SubjectMissing | ConnectorError::SubjectTransient)
+            Err(ConnectorError::SubjectMissing
+                | ConnectorError::SubjectTransient
+                | ConnectorError::AttributeMissing { .. })
         ) {
             self.trace.pass(CheckName::Subject);
         }

@@ -8,9 +8,9 @@ use super::assertion::{Assertion, parse_time};
 use super::decrypt::{self, Decryptor};
 use super::response::SAML;
 use super::xml::{Element, trim};
-use crate::mapping::{self, Mapped};
+use crate::mapping::{Mapped, Mapping};
 use crate::provider::Provider;
-use crate::{AttributeMapping, ConnectorError, NameId, NormalizedIdentity};
+use crate::{ConnectorError, NameId, NormalizedIdentity};
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
@@ -57,24 +57,29 @@ impl Person {
     /// The person in the shape of every protocol. The email is a mapped attribute or else the NameID, if
     /// that is an address.
     ///
-    /// Errors: `subject_missing`, `subject_transient`, `email_missing`.
+    /// Errors: `subject_missing`, `subject_transient`, `attribute_missing`, `email_missing`.
     pub(super) fn identity(
         self,
         assertion: &Assertion<'_>,
         issuer: &str,
         sp_entity_id: &str,
-        mapping: &AttributeMapping,
+        mapping: &Mapping,
         provider: &Provider,
     ) -> Result<NormalizedIdentity, ConnectorError> {
-        let mapped: Mapped = mapping::apply(mapping, provider, &self.attributes);
+        let mapped: Mapped = mapping.apply(provider, &self.attributes);
         let subject = match (&mapped.id, &self.name_id) {
             (Some(id), _) => id.clone(),
+            (None, _) if mapping.chooses_id() => return Err(ConnectorError::SubjectMissing),
             (None, None) => return Err(ConnectorError::SubjectMissing),
             (None, Some(id)) if id.format.as_deref() == Some(TRANSIENT) => {
                 return Err(ConnectorError::SubjectTransient);
             }
             (None, Some(id)) => id.qualified(issuer, sp_entity_id),
         };
+        if let Some(attribute) = mapping.missing(&mapped) {
+            let attribute = attribute.to_owned();
+            return Err(ConnectorError::AttributeMissing { attribute });
+        }
         let name = mapped.name();
         let email = mapped.email.or_else(|| self.name_id.as_ref()?.email());
         let email = Some(email.ok_or(ConnectorError::EmailMissing)?);

@@ -52,6 +52,34 @@ pub struct AttributeMapping {
     pub external_id: Vec<String>,
     /// Custom attributes of the application: its name, and the provider's names for it.
     pub custom: BTreeMap<String, Vec<String>>,
+    /// What becomes of the values of a field or a custom attribute, in order.
+    pub transforms: BTreeMap<String, Vec<Transform>>,
+    /// Fields or custom attributes without which nobody signs in: `attribute_missing`.
+    pub required: Vec<String>,
+}
+
+/// One step. It has the option that its kind needs, and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct Transform {
+    pub kind: TransformKind,
+    /// Of `split` and `join`.
+    pub separator: Option<String>,
+    /// Of `regex`: exactly one capture group, which is kept; what does not match is left out.
+    pub pattern: Option<String>,
+    /// Of `fixed`.
+    pub value: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum TransformKind {
+    LowerCase,
+    First,
+    Join,
+    Split,
+    Regex,
+    Fixed,
 }
 
 /// What the identity provider has to know of this connection.
@@ -208,6 +236,49 @@ impl From<connectors::AttributeMapping> for AttributeMapping {
             groups: mapping.groups,
             external_id: mapping.external_id,
             custom: mapping.custom,
+            transforms: mapping
+                .transforms
+                .into_iter()
+                .map(|(field, steps)| (field, steps.into_iter().map(Transform::from).collect()))
+                .collect(),
+            required: mapping.required,
+        }
+    }
+}
+
+impl From<connectors::Transform> for Transform {
+    fn from(transform: connectors::Transform) -> Self {
+        use connectors::TransformKind as Kind;
+        Self {
+            kind: match transform.kind {
+                Kind::LowerCase => TransformKind::LowerCase,
+                Kind::First => TransformKind::First,
+                Kind::Join => TransformKind::Join,
+                Kind::Split => TransformKind::Split,
+                Kind::Regex => TransformKind::Regex,
+                Kind::Fixed => TransformKind::Fixed,
+            },
+            separator: transform.separator,
+            pattern: transform.pattern,
+            value: transform.value,
+        }
+    }
+}
+
+impl From<Transform> for connectors::Transform {
+    fn from(transform: Transform) -> Self {
+        Self {
+            kind: match transform.kind {
+                TransformKind::LowerCase => connectors::TransformKind::LowerCase,
+                TransformKind::First => connectors::TransformKind::First,
+                TransformKind::Join => connectors::TransformKind::Join,
+                TransformKind::Split => connectors::TransformKind::Split,
+                TransformKind::Regex => connectors::TransformKind::Regex,
+                TransformKind::Fixed => connectors::TransformKind::Fixed,
+            },
+            separator: transform.separator,
+            pattern: transform.pattern,
+            value: transform.value,
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn sentence(code: &str, situation: &Situation<'_>) -> (String, Mender) {
             };
             (format!("{who} {org} uses for {app}."), Mender::User)
         }
-        "email_missing" | "subject_missing" | "subject_transient" => (
+        "email_missing" | "subject_missing" | "subject_transient" | "attribute_missing" => (
             format!(
                 "Your company's sign-in service didn't tell us who you are. IT needs to add it to the \
                  {app} setup."

@@ -40,6 +40,7 @@ const CODES: &[&str] = &[
     "browser_mismatch",
     "subject_missing",
     "subject_transient",
+    "attribute_missing",
     "email_missing",
     "email_domain_not_allowed",
     "user_deactivated",

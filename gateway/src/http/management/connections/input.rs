@@ -15,7 +15,7 @@ use crate::flows::connections::{
 };
 use crate::ids::ApplicationId;
 use crate::model::{
-    ConnectionType, EmailDomainPolicy, IdpInitiated, SsoBinding, TokenEndpointAuthMethod,
+    ConnectionType, EmailDomainPolicy, IdpInitiated, SsoBinding, TokenEndpointAuthMethod, Transform,
 };
 
 /// A new connection.
@@ -122,6 +122,11 @@ struct AttributeMappingInput {
     external_id: Option<Names>,
     /// Custom attributes of the application: its name, and the provider's names for it.
     custom: Option<BTreeMap<String, Names>>,
+    /// What becomes of the values of a field or a custom attribute, in order: all lower-case, the first alone,
+    /// joined, split, the one capture of a regular expression, or a fixed value.
+    transforms: Option<BTreeMap<String, Vec<Transform>>>,
+    /// Fields or custom attributes without which nobody signs in.
+    required: Option<Vec<String>>,
 }
 
 /// One name, or several of which the first that is present wins.
@@ -301,6 +306,13 @@ impl AttributeMappingInput {
                 .into_iter()
                 .map(|(attribute, names)| (attribute, names.0))
                 .collect(),
+            transforms: self
+                .transforms
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(field, steps)| (field, steps.into_iter().map(Into::into).collect()))
+                .collect(),
+            required: self.required.unwrap_or_default(),
         }
     }
 }
