@@ -22,6 +22,9 @@ async fn both_documents_tell_what_there_is() {
       "token_endpoint": "http://localhost:8080/oauth/token",
       "userinfo_endpoint": "http://localhost:8080/oauth/userinfo",
       "jwks_uri": "http://localhost:8080/oauth/jwks",
+      "end_session_endpoint": "http://localhost:8080/oauth/logout",
+      "backchannel_logout_supported": true,
+      "backchannel_logout_session_supported": true,
       "scopes_supported": [
         "openid",
         "profile",
