@@ -6,7 +6,7 @@ pub use serve::{Running, start};
 
 use std::sync::Arc;
 
-use crate::clock::{Clock, Entropy};
+use crate::clock::{Clock, Entropy, SystemEntropy};
 use crate::config::{Config, PublicUrl};
 use crate::egress::{Dns, Egress};
 use crate::error::Error;
@@ -64,6 +64,8 @@ impl App {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
+        // At its first random byte aws-lc spends some 20 ms on entropy of its own: beside the database's opening.
+        tokio::task::spawn_blocking(|| SystemEntropy.fill(&mut [0]));
         let keys = if config.encryption_keys.is_empty() {
             crate::config::load_or_create_keys(&config.database_url, &*entropy)?
         } else {
@@ -80,7 +82,9 @@ impl App {
         let tx = store.begin().await.map_err(Error::from)?;
         feed::ensure(&tx, &*entropy).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
-        let metrics = Metrics::new().map_err(|error| Error::Internal(error.to_string()))?;
+        let unusable = |error: prometheus::Error| Error::Internal(error.to_string());
+        let metrics = Metrics::new().map_err(unusable)?;
+        metrics.watch(store.counters()).map_err(unusable)?;
         let dns = Arc::new(
             Dns::new(&config.dns_servers).map_err(|error| Error::Internal(error.to_string()))?,
         );

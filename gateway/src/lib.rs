@@ -16,3 +16,6 @@ pub mod secrets;
 pub mod store;
 pub mod telemetry;
 pub mod webhooks;
+
+#[cfg(test)]
+mod test_database;

@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod applications;
 pub mod columns;
 pub mod connections;
+mod counters;
 pub mod deliveries;
 pub mod delivery_streams;
 pub mod directories;
@@ -30,6 +31,8 @@ mod open;
 pub mod organizations;
 pub mod outbox;
 mod page;
+mod reading;
+mod remembered;
 pub mod role_mappings;
 pub mod roles;
 mod routing;
@@ -48,7 +51,9 @@ pub mod webhook_endpoints;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use counters::Counters;
 pub use open::{OpenError, Store};
+pub use reading::ReadPool;
 pub use routing::RoutedConnection;
 pub use scope::{DirectoryScope, OrgScope};
 pub use tx::{Reader, Reads, Snapshot, Tx};

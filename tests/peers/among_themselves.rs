@@ -67,6 +67,7 @@ async fn the_webhook_libraries_refuse_a_delivery_that_nobody_signed() {
             ("webhook-signature".into(), "v1,bm9ib2R5".into()),
         ],
         body: "{}".into(),
+        at: std::time::Instant::now(),
     };
     let secret = "whsec_dGhyb3ctYXdheSBzZWNyZXQgb2YgdGhlIHRlc3Q=";
     for language in [Language::JavaScript, Language::Python] {

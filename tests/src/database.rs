@@ -69,6 +69,14 @@ impl Database {
         &self.url
     }
 
+    /// For another process on the same data; `None` on SQLite, which has one.
+    pub(crate) fn shared(&self) -> Option<Self> {
+        self._directory.is_none().then(|| Self {
+            url: self.url.clone(),
+            _directory: None,
+        })
+    }
+
     pub(crate) fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         Self {

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -28,6 +29,8 @@ pub struct Sink {
 pub struct Delivery {
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// When all of it was there.
+    pub at: Instant,
 }
 
 type Answering = Box<dyn Fn(&Value) -> Option<u16> + Send>;
@@ -149,7 +152,8 @@ impl Endpoint for Receiver {
             })
             .collect();
         let body = request.take_body().into_bytes().await?;
-        let delivery = Delivery { headers, body };
+        let at = Instant::now();
+        let delivery = Delivery { headers, body, at };
         let answering = self.0.answering.lock().expect("no panic");
         let by_event = answering.as_ref().and_then(|by| by(&delivery.event()));
         drop(answering);

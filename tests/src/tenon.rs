@@ -43,6 +43,16 @@ impl Tenon {
         tenon
     }
 
+    /// Another replica of this gateway, as behind one load balancer; `None` on SQLite, which has one process.
+    pub async fn replica(&self) -> Option<Self> {
+        let database = self.database.shared()?;
+        let url = self.url();
+        let mut replica = Self::new(self.arguments, database, &[("TENON_PUBLIC_URL", &url)]);
+        replica.settings.extend(self.settings.iter().cloned());
+        replica.run().await;
+        Some(replica)
+    }
+
     /// `tenon dev`, and the URL of its sandbox.
     pub async fn dev() -> (Self, String) {
         let mut tenon = Self::new(

@@ -3,6 +3,7 @@
 mod failures;
 mod hostile_xml;
 mod oidc;
+mod replicas;
 mod saml;
 
 use integration::{Idp, Tenon, text};

@@ -14,8 +14,9 @@ use crate::flows::api_keys::accept_bootstrap_key;
 use crate::http::health::Health;
 use crate::http::server::{ServerLimits, serve};
 
-/// How often a replica looks for changes that others made to domains and connections.
-const CONFIG_POLL: Duration = Duration::from_secs(1);
+/// How often a replica looks for changes that others made to what it keeps in memory: twice in the second
+/// after which it would not trust its memory any more.
+const CONFIG_POLL: Duration = Duration::from_millis(500);
 
 /// A gateway that accepts connections.
 pub struct Running {
@@ -88,7 +89,7 @@ async fn poll_config(app: App) {
             () = tokio::time::sleep(CONFIG_POLL) => {}
         }
         if let Err(error) = app.store.refresh_routing().await {
-            tracing::warn!(%error, "the routing memory could not be refreshed");
+            tracing::warn!(%error, "the changes of other replicas could not be read");
         }
     }
 }

@@ -56,7 +56,7 @@ impl Push {
         let directory: DirectoryId = directory.parse().map_err(|_| Error::Unauthorized)?;
         let now = Timestamp(app.clock.now());
         let hash = app.vault.hash(token);
-        let door = directory_tokens::open(&app.store.read(), directory, &hash, now)
+        let door = directory_tokens::open(&app.store, directory, &hash, now)
             .await?
             .ok_or(Error::Unauthorized)?;
         let push = Self {
@@ -64,12 +64,12 @@ impl Push {
             scope: door.scope,
             cause: Cause::new(ActorKind::Directory, directory, request_id),
         };
-        push.note_use(&door, now).await?;
+        push.note_use(&door, &hash, now).await?;
         Ok(push)
     }
 
     /// At most once a minute, but for the first request: that one says that the directory is syncing now.
-    async fn note_use(&self, door: &Door, now: Timestamp) -> Result<(), Error> {
+    async fn note_use(&self, door: &Door, hash: &str, now: Timestamp) -> Result<(), Error> {
         let noted = door
             .last_used_at
             .is_some_and(|at| now.0 - at.0 < NOTED_EVERY);
@@ -86,7 +86,9 @@ impl Push {
             );
             tx.record(self.organization(), event, &self.cause);
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        directory_tokens::remember_use(&self.app.store, hash, now);
+        Ok(())
     }
 
     pub fn organization(&self) -> &OrgScope {

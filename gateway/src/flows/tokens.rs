@@ -65,8 +65,8 @@ impl GrantRefusal {
     }
 }
 
-/// The user of an open session, read after the session was locked: a deactivation is either seen here, or
-/// waits for this transaction and then ends the session with what it issues. Roles are as fresh.
+/// The user of an open session, read after the session or the code was locked: a deactivation is either seen
+/// here, or waits for this transaction and then ends the session with what it issues. Roles are as fresh.
 async fn active_user(
     tx: &Tx,
     tenant: &Tenant,

@@ -40,9 +40,9 @@ pub(super) async fn refusal(
     }
     let found = match (&refusal.request, application) {
         (_, Some(application)) => Some(application.clone()),
-        (Some(request), None) => applications::find(&app.store.read(), request.client_id)
+        (Some(request), None) => applications::recall(&app.store, request.client_id)
             .await?
-            .map(|stored| stored.application),
+            .map(|stored| stored.application.clone()),
         (None, None) => None,
     };
     Ok(page(refusal, found.as_ref(), app.clock.now()))

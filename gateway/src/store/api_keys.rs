@@ -1,12 +1,14 @@
 //! API keys stand above organizations; one may be bound to a single organization.
 
+use std::sync::Arc;
+
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Set};
 
 use super::columns::JsonText;
 use super::entity::api_keys::{ActiveModel, Column, Entity, Model};
 use super::page::newest_first;
-use super::{Reads, StoreError, Tx};
+use super::{Reads, Store, StoreError, Tx};
 use crate::ids::{ApiKeyId, OrganizationId};
 use crate::model::{ApiKey, Slice, Timestamp, Window};
 
@@ -39,6 +41,17 @@ pub async fn find_by_hash(db: &impl Reads, key_hash: &str) -> Result<Option<ApiK
     Ok(row.map(ApiKey::from))
 }
 
+/// As [`find_by_hash`], from memory: a removal holds at once where it was made, elsewhere within a second.
+pub async fn recall(store: &Store, key_hash: &str) -> Result<Option<Arc<ApiKey>>, StoreError> {
+    let read = async || {
+        let key = find_by_hash(&store.read(), key_hash).await?;
+        Ok(key.map(Arc::new))
+    };
+    let owner = |key: &Arc<ApiKey>| key.organization_id;
+    let keys = &store.remembered().api_keys;
+    keys.get_or_read(store, key_hash.into(), owner, read).await
+}
+
 /// All keys, or those bound to one organization.
 #[expect(
     clippy::disallowed_methods,
@@ -69,9 +82,11 @@ pub async fn remove(
         .filter(Column::Id.eq(id))
         .exec(tx.db())
         .await?;
+    tx.touch_deployment();
     Ok(removed.rows_affected == 1)
 }
 
+/// Notes that the key was used.
 #[expect(clippy::disallowed_methods, reason = "the key itself was presented")]
 pub async fn touch(tx: &Tx, id: ApiKeyId, now: Timestamp) -> Result<(), StoreError> {
     Entity::update_many()
@@ -80,6 +95,12 @@ pub async fn touch(tx: &Tx, id: ApiKeyId, now: Timestamp) -> Result<(), StoreErr
         .exec(tx.db())
         .await?;
     Ok(())
+}
+
+/// So that this replica knows of a use that it noted.
+pub fn remember_use(store: &Store, key_hash: &str, now: Timestamp) {
+    let used = |key: &mut Arc<ApiKey>| Arc::make_mut(key).last_used_at = Some(now);
+    store.remembered().api_keys.amend(key_hash, used);
 }
 
 fn reachable(bound_to: Option<OrganizationId>) -> Condition {

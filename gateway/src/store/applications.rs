@@ -1,11 +1,13 @@
 //! Applications stand above organizations: OIDC clients of the whole deployment.
 
+use std::sync::Arc;
+
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::columns::JsonText;
 use super::entity::applications::{ActiveModel, Column, Entity, Model};
 use super::page::newest_first;
-use super::{Reads, StoreError, Tx};
+use super::{Reads, Store, StoreError, Tx};
 use crate::ids::ApplicationId;
 use crate::model::{Application, Slice, Window};
 
@@ -31,6 +33,16 @@ pub async fn find(
         .one(db.db())
         .await?
         .map(StoredApplication::from))
+}
+
+/// As [`find`], from memory: true at once where the application was changed, elsewhere within a second.
+pub async fn recall(
+    store: &Store,
+    id: ApplicationId,
+) -> Result<Option<Arc<StoredApplication>>, StoreError> {
+    let read = async || Ok(find(&store.read(), id).await?.map(Arc::new));
+    let applications = &store.remembered().applications;
+    applications.get_or_read(store, id, |_| None, read).await
 }
 
 /// As [`find`], and no other transaction changes the application until this one ends.
@@ -82,6 +94,7 @@ pub async fn update(tx: &Tx, stored: &StoredApplication) -> Result<(), StoreErro
         .filter(Column::Id.eq(stored.application.id))
         .exec(tx.db())
         .await?;
+    tx.touch_deployment();
     match updated.rows_affected {
         1 => Ok(()),
         _ => Err(StoreError::Stale),
@@ -98,6 +111,7 @@ pub async fn remove(tx: &Tx, id: ApplicationId) -> Result<bool, StoreError> {
         .filter(Column::Id.eq(id))
         .exec(tx.db())
         .await?;
+    tx.touch_deployment();
     Ok(removed.rows_affected == 1)
 }
 

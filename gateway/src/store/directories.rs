@@ -98,6 +98,7 @@ pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<
 
 /// Removes the directory with its tokens. What it pushed has to be gone before: that has events of its own.
 pub async fn remove(tx: &Tx, scope: &OrgScope, id: DirectoryId) -> Result<bool, StoreError> {
+    tx.touch_config(scope);
     scope.remove::<Entity>(tx, Column::Id.eq(id)).await
 }
 
@@ -152,6 +153,7 @@ pub async fn remove_token(
         .filter(directory_tokens::Column::Id.eq(token))
         .exec(tx.db())
         .await?;
+    tx.touch_config(scope);
     Ok(removed.rows_affected == 1)
 }
 

@@ -1,11 +1,11 @@
 //! The bearer tokens of directories, kept as keyed hashes: what a SCIM client comes in with.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect};
 
 use super::entity::directories;
 use super::entity::directory_tokens::{Column, Entity};
-use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
+use super::{DirectoryScope, OrgScope, Reads, Store, StoreError, Tx};
 use crate::ids::{DirectoryId, DirectoryTokenId, OrganizationId};
 use crate::model::{Directory, DirectoryState, Timestamp};
 
@@ -15,50 +15,86 @@ pub struct Door {
     pub scope: DirectoryScope,
     pub token: DirectoryTokenId,
     pub last_used_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
     pub state: DirectoryState,
 }
 
 /// The directory, if the token with this hash is one of its own and has not expired. `None` tells nothing
-/// about which of these is wrong.
+/// about which of these is wrong. From memory: a removal holds at once where it was made, elsewhere within a
+/// second.
 pub async fn open(
-    db: &impl Reads,
+    store: &Store,
     directory: DirectoryId,
     token_hash: &str,
     now: Timestamp,
 ) -> Result<Option<Door>, StoreError> {
+    let owner = |door: &Door| Some(door.scope.organization().organization());
+    let door = store
+        .remembered()
+        .doors
+        .get_or_read(store, token_hash.into(), owner, async || {
+            find(&store.read(), token_hash).await
+        })
+        .await?;
+    Ok(door.filter(|door| {
+        door.scope.directory() == directory && door.expires_at.is_none_or(|end| end > now)
+    }))
+}
+
+/// Whatever the token with this hash opens, expired or not.
+async fn find(db: &impl Reads, token_hash: &str) -> Result<Option<Door>, StoreError> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a SCIM client names a directory, and its token is the evidence"
+        reason = "a SCIM client's token is the evidence; the caller compares its directory with the path's"
     )]
     let query = Entity::find();
-    let row: Option<(
-        OrganizationId,
-        DirectoryTokenId,
-        Option<Timestamp>,
-        DirectoryState,
-    )> = query
+    let row = query
         .join(JoinType::InnerJoin, directory_of_token())
         .select_only()
         .column(Column::OrganizationId)
+        .column(Column::DirectoryId)
         .column(Column::Id)
         .column(Column::LastUsedAt)
+        .column(Column::ExpiresAt)
         .column(directories::Column::State)
         .filter(Column::TokenHash.eq(token_hash))
-        .filter(Column::DirectoryId.eq(directory))
-        .filter(
-            Condition::any()
-                .add(Column::ExpiresAt.is_null())
-                .add(Column::ExpiresAt.gt(now)),
-        )
-        .into_tuple()
+        .into_model::<Row>()
         .one(db.db())
         .await?;
-    Ok(row.map(|(organization, token, last_used_at, state)| Door {
-        scope: DirectoryScope::from_evidence(OrgScope::from_evidence(organization), directory),
-        token,
-        last_used_at,
-        state,
-    }))
+    Ok(row.map(Door::from))
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    organization_id: OrganizationId,
+    directory_id: DirectoryId,
+    id: DirectoryTokenId,
+    last_used_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    state: DirectoryState,
+}
+
+impl From<Row> for Door {
+    fn from(row: Row) -> Self {
+        let organization = OrgScope::from_evidence(row.organization_id);
+        Self {
+            scope: DirectoryScope::from_evidence(organization, row.directory_id),
+            token: row.id,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            state: row.state,
+        }
+    }
+}
+
+/// So that this replica knows of a use that it noted.
+pub fn remember_use(store: &Store, token_hash: &str, now: Timestamp) {
+    store.remembered().doors.amend(token_hash, |door| {
+        door.last_used_at = Some(now);
+        if door.state == DirectoryState::Waiting {
+            door.state = DirectoryState::Syncing;
+        }
+    });
 }
 
 /// Notes that the token was used. Returns the directory when this was its first request: it is syncing from

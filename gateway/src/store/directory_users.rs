@@ -6,10 +6,10 @@ mod values;
 use std::collections::HashMap;
 
 use scim::{GroupLink, ManagerLink, Meta, User};
-use sea_orm::sea_query::{Expr, ExprTrait, LockType};
+use sea_orm::sea_query::{Expr, ExprTrait, LockType, UnionType};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use serde_json::{Map, Value};
 
@@ -79,6 +79,69 @@ pub async fn find(
         .await?;
     Ok(row.map(StoredUser::from))
 }
+
+/// As [`find`], with the groups that list the user, oldest first, in the same query.
+pub async fn find_with_groups(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    id: DirectoryUserId,
+) -> Result<Option<(StoredUser, Vec<GroupLink>)>, StoreError> {
+    let user = scope
+        .select::<Entity>()
+        .select_only()
+        .expr_as(Expr::val(THE_USER), "kind")
+        .column_as(Column::Id, "id")
+        .column_as(Column::Resource, "text")
+        .column_as(Column::UserId, "user_id")
+        .column_as(Column::Version, "version")
+        .column_as(Column::CreatedAt, "created_at")
+        .column_as(Column::UpdatedAt, "updated_at")
+        .filter(Column::Id.eq(id));
+    let nothing = || Expr::cust("NULL");
+    let groups = scope
+        .select::<memberships::Entity>()
+        .join(JoinType::InnerJoin, group_of_membership())
+        .select_only()
+        .expr_as(Expr::val(A_GROUP), "kind")
+        .column_as(groups::Column::Id, "id")
+        .column_as(groups::Column::DisplayName, "text")
+        .expr_as(nothing(), "user_id")
+        .expr_as(nothing(), "version")
+        .expr_as(nothing(), "created_at")
+        .expr_as(nothing(), "updated_at")
+        .filter(memberships::Column::MemberUserId.eq(id));
+    let mut both = user.into_query();
+    both.union(UnionType::All, groups.into_query())
+        .order_by_expr(Expr::col("kind"), Order::Asc)
+        .order_by_expr(Expr::col("id"), Order::Asc);
+    let mut rows = db.db().query_all(&both).await?.into_iter();
+    let Some(first) = rows.next() else {
+        return Ok(None);
+    };
+    if first.try_get::<i32>("", "kind")? != THE_USER {
+        return Ok(None);
+    }
+    let resource: JsonText<Map<String, Value>> = first.try_get("", "text")?;
+    let user = StoredUser::from(Row {
+        id,
+        resource,
+        user_id: first.try_get("", "user_id")?,
+        version: first.try_get("", "version")?,
+        created_at: first.try_get("", "created_at")?,
+        updated_at: first.try_get("", "updated_at")?,
+    });
+    let groups = rows.map(|row| {
+        Ok(GroupLink {
+            id: row.try_get("", "id")?,
+            display_name: row.try_get("", "text")?,
+        })
+    });
+    Ok(Some((user, groups.collect::<Result<_, StoreError>>()?)))
+}
+
+/// What a row of [`find_with_groups`] is.
+const THE_USER: i32 = 0;
+const A_GROUP: i32 = 1;
 
 /// As [`find`], and no other transaction changes the user until this one ends.
 pub async fn lock(

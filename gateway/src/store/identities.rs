@@ -1,10 +1,12 @@
 //! Identities: how a connection knows a user, by (connection, issuer, subject) (SECURITY-MODEL G2).
 
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::sea_query::{Expr, LockType, OnConflict};
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, Set};
 
 use super::columns::JsonText;
 use super::entity::identities::{ActiveModel, Column, Entity};
+use super::entity::users as users_table;
+use super::users::LockedUser;
 use super::{OrgScope, Reads, StoreError, Tx};
 use crate::ids::{ConnectionId, UserId};
 use crate::model::Timestamp;
@@ -17,20 +19,41 @@ pub struct IdentityKey<'a> {
     pub subject: &'a str,
 }
 
-/// The user whom this identity is, and the groups claimed at the last login.
-pub async fn find(
-    db: &impl Reads,
+/// What is known of an identity since it signed in before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastLogin {
+    /// The groups that it claimed.
+    pub groups: Vec<String>,
+    /// Somewhat behind (see [`touch`]).
+    pub at: Timestamp,
+}
+
+/// The user whom this identity is, whole, and held as by [`super::users::lock`].
+pub async fn lock_user(
+    tx: &Tx,
     scope: &OrgScope,
     key: IdentityKey<'_>,
-) -> Result<Option<(UserId, Vec<String>)>, StoreError> {
-    let row = scope
+) -> Result<Option<(LockedUser, LastLogin)>, StoreError> {
+    let user = Entity::belongs_to(users_table::Entity)
+        .from((Column::OrganizationId, Column::UserId))
+        .to((users_table::Column::OrganizationId, users_table::Column::Id));
+    let mut query = scope
         .select::<Entity>()
+        .join(JoinType::InnerJoin, user.into())
         .filter(Column::ConnectionId.eq(key.connection))
         .filter(Column::Issuer.eq(key.issuer))
         .filter(Column::Subject.eq(key.subject))
-        .one(db.db())
-        .await?;
-    Ok(row.map(|row| (row.user_id, row.groups.0)))
+        .select_also(users_table::Entity);
+    QuerySelect::query(&mut query).lock_with_tables(LockType::NoKeyUpdate, [users_table::Entity]);
+    let Some((identity, Some(row))) = query.one(tx.db()).await? else {
+        return Ok(None);
+    };
+    let last = LastLogin {
+        groups: identity.groups.0,
+        at: identity.last_login_at,
+    };
+    let user = LockedUser::of(tx, scope, row).await?;
+    Ok(user.map(|user| (user, last)))
 }
 
 /// Ties an identity to a user. False when it is tied already, perhaps by a login at the same moment.

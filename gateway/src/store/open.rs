@@ -1,17 +1,23 @@
 //! Opening the database: SQLite with one writer and group commit, or PostgreSQL with a pool.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use migrations::Migrator;
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr,
-    IsolationLevel, Statement, TransactionOptions, TransactionTrait,
+    IsolationLevel, RuntimeErr, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::watch;
 
+use super::counters::Counters;
 use super::group_commit::GroupCommit;
+use super::reading::{ReadFrom, ReadPool};
+use super::remembered::Remembered;
 use super::routing::{RoutedConnection, Routing};
 use super::tx::{Reader, Snapshot, Tx, Writer};
 use super::{OrgScope, StoreError};
@@ -19,8 +25,12 @@ use crate::clock::{Clock, Entropy};
 use crate::ids::OrganizationId;
 
 /// Readers of SQLite's write-ahead log beside the one writer.
-const SQLITE_READERS: u32 = 4;
-const POSTGRES_CONNECTIONS: u32 = 16;
+const SQLITE_READERS: u8 = 4;
+/// Each kind of PostgreSQL's sessions; they are opened when they are needed.
+const POSTGRES_READERS: u8 = 10;
+const POSTGRES_WRITERS: u8 = 12;
+/// For commits that don't wait for the disk, and so are short.
+const POSTGRES_RELAXED_WRITERS: u8 = 6;
 /// The advisory lock under which one replica migrates while the others wait.
 const MIGRATION_LOCK: i64 = 0x0074_656e_6f6e;
 
@@ -29,17 +39,35 @@ const MIGRATION_LOCK: i64 = 0x0074_656e_6f6e;
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    readers: DatabaseConnection,
+    readers: ReadPool,
+    /// For reads that take a transaction.
+    snapshots: DatabaseConnection,
     writers: Writers,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     events_recorded: watch::Sender<u64>,
     routing: Routing,
+    remembered: Remembered,
+    counters: Counters,
 }
 
 enum Writers {
     Sqlite(GroupCommit),
-    Postgres(DatabaseConnection),
+    Postgres {
+        durable: DatabaseConnection,
+        /// Sessions with `synchronous_commit = off`, so that a transaction need not say so.
+        relaxed: DatabaseConnection,
+    },
+}
+
+/// What a pool's connections are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Makes the file where there is none.
+    SqliteWriter,
+    Snapshots,
+    Postgres,
+    PostgresRelaxed,
 }
 
 /// Why the database could not be opened.
@@ -72,25 +100,53 @@ impl Store {
             url: without_password(url),
             source,
         };
-        let (writer, readers) = if url.starts_with("sqlite:") {
-            let writer = connect(url, 1, true).await.map_err(failed)?;
+        let counters = Counters::default();
+        let connect = async |which| {
+            let pool = connect(url, which, &counters).await;
+            pool.map_err(failed)
+        };
+        let unreadable = |error| failed(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))));
+        let (writers, snapshots, readers) = if url.starts_with("sqlite:") {
+            let writer = connect(Use::SqliteWriter).await?;
             prepare(&writer, migrate).await?;
-            let readers = connect(url, SQLITE_READERS, false).await.map_err(failed)?;
-            (Writers::Sqlite(GroupCommit::new(writer)), readers)
+            let options = SqliteConnectOptions::from_str(url).map_err(unreadable)?;
+            let options = sqlite_options(options, SMALL_CACHE).pragma("query_only", "on");
+            let readers = ReadPool::new(
+                ReadFrom::Sqlite(options),
+                SQLITE_READERS.into(),
+                counters.clone(),
+            );
+            let snapshots = connect(Use::Snapshots).await?;
+            (
+                Writers::Sqlite(GroupCommit::new(writer)),
+                snapshots,
+                readers,
+            )
         } else {
-            let pool = connect(url, POSTGRES_CONNECTIONS, false)
-                .await
-                .map_err(failed)?;
-            prepare(&pool, migrate).await?;
-            (Writers::Postgres(pool.clone()), pool)
+            let durable = connect(Use::Postgres).await?;
+            prepare(&durable, migrate).await?;
+            let options = PgConnectOptions::from_str(url).map_err(unreadable)?;
+            let options =
+                postgres_options(options).options([("default_transaction_read_only", "on")]);
+            let readers = ReadPool::new(
+                ReadFrom::Postgres(options),
+                POSTGRES_READERS.into(),
+                counters.clone(),
+            );
+            let relaxed = connect(Use::PostgresRelaxed).await?;
+            let snapshots = durable.clone();
+            (Writers::Postgres { durable, relaxed }, snapshots, readers)
         };
         let store = Self(Arc::new(Inner {
             readers,
-            writers: writer,
+            snapshots,
+            writers,
             clock,
             entropy,
             events_recorded: watch::Sender::new(0),
             routing: Routing::default(),
+            remembered: Remembered::default(),
+            counters,
         }));
         store.refresh_routing().await.map_err(OpenError::Load)?;
         Ok(store)
@@ -98,28 +154,35 @@ impl Store {
 
     /// Begins a transaction that writes. On SQLite this waits for the writer's turn.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.begin_with(true).await
+    }
+
+    /// As [`Store::begin`], for what may be lost in a power failure without harm, such as a pending login:
+    /// PostgreSQL answers before the disk did. Every durable commit after it takes it along.
+    pub async fn begin_relaxed(&self) -> Result<Tx, StoreError> {
+        self.begin_with(false).await
+    }
+
+    async fn begin_with(&self, durable: bool) -> Result<Tx, StoreError> {
         let writer = match &self.0.writers {
             Writers::Sqlite(group) => Writer::Sqlite(group.begin().await?),
-            Writers::Postgres(pool) => Writer::Postgres(pool.begin().await?),
+            Writers::Postgres { durable: pool, .. } if durable => {
+                Writer::Postgres(pool.begin().await?)
+            }
+            Writers::Postgres { relaxed: pool, .. } => Writer::Postgres(pool.begin().await?),
         };
         Ok(Tx {
             writer,
+            durable,
             store: self.clone(),
             events: std::sync::Mutex::default(),
             config: std::sync::Mutex::default(),
         })
     }
 
-    /// As [`Store::begin`], for what may be lost in a power failure without harm, such as a pending login:
-    /// PostgreSQL answers before the disk did.
-    pub async fn begin_relaxed(&self) -> Result<Tx, StoreError> {
-        let tx = self.begin().await?;
-        if let Writer::Postgres(transaction) = &tx.writer {
-            transaction
-                .execute_unprepared("SET LOCAL synchronous_commit = off")
-                .await?;
-        }
-        Ok(tx)
+    /// What this replica has asked of its database.
+    pub fn counters(&self) -> &Counters {
+        &self.0.counters
     }
 
     /// Reads outside any transaction.
@@ -129,17 +192,17 @@ impl Store {
 
     /// Reads that all see the same instant. It holds a connection, and on SQLite the log's end: not for long.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let readers = &self.0.readers;
+        let snapshots = &self.0.snapshots;
         let options = match self.0.writers {
             // A transaction sees what was there at its first read.
             Writers::Sqlite(_) => TransactionOptions::default(),
-            Writers::Postgres(_) => TransactionOptions {
+            Writers::Postgres { .. } => TransactionOptions {
                 isolation_level: Some(IsolationLevel::RepeatableRead),
                 access_mode: Some(AccessMode::ReadOnly),
                 ..TransactionOptions::default()
             },
         };
-        Ok(Snapshot(readers.begin_with_options(options).await?))
+        Ok(Snapshot(snapshots.begin_with_options(options).await?))
     }
 
     pub fn clock(&self) -> &dyn Clock {
@@ -184,7 +247,7 @@ impl Store {
     pub(super) fn lease_clock(&self) -> String {
         match &self.0.writers {
             Writers::Sqlite(_) => self.clock().now().timestamp_millis().to_string(),
-            Writers::Postgres(_) => {
+            Writers::Postgres { .. } => {
                 "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint".to_owned()
             }
         }
@@ -194,7 +257,7 @@ impl Store {
     pub(super) fn skip_locked(&self) -> &'static str {
         match &self.0.writers {
             Writers::Sqlite(_) => "",
-            Writers::Postgres(_) => "FOR UPDATE SKIP LOCKED",
+            Writers::Postgres { .. } => "FOR UPDATE SKIP LOCKED",
         }
     }
 
@@ -230,8 +293,22 @@ impl Store {
         self.0.routing.generation(scope.organization())
     }
 
-    /// Reads what changed in domains and connections since the last call. Called after each commit that
-    /// touched them, and every second for the changes of other replicas.
+    pub(super) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
+    }
+
+    /// [`Routing::version`].
+    pub(super) fn memory_version(&self) -> i64 {
+        self.0.routing.version()
+    }
+
+    /// [`Routing::holds`].
+    pub(super) fn memory_holds(&self, version: i64, owner: Option<OrganizationId>) -> bool {
+        self.0.routing.holds(version, owner)
+    }
+
+    /// Reads what changed since the last call of what is kept in memory. Called after each commit that
+    /// touched it, and twice a second for the changes of other replicas.
     pub async fn refresh_routing(&self) -> Result<(), StoreError> {
         self.0.routing.refresh(&self.read()).await
     }
@@ -242,36 +319,67 @@ impl Store {
     }
 }
 
-async fn connect(url: &str, connections: u32, create: bool) -> Result<DatabaseConnection, DbErr> {
+async fn connect(url: &str, which: Use, counters: &Counters) -> Result<DatabaseConnection, DbErr> {
+    let relaxed = which == Use::PostgresRelaxed;
+    // A start need not wait for what only a later request needs.
+    let lazy = relaxed || which == Use::Snapshots;
     let mut options = ConnectOptions::new(url.to_owned());
     options
-        .max_connections(connections)
-        .min_connections(1)
+        .max_connections(u32::from(match which {
+            Use::SqliteWriter => 1,
+            Use::Snapshots => SQLITE_READERS,
+            Use::Postgres => POSTGRES_WRITERS,
+            Use::PostgresRelaxed => POSTGRES_RELAXED_WRITERS,
+        }))
+        .min_connections(u32::from(!lazy))
+        .connect_lazy(lazy)
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .create_if_missing(create)
-                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
-                .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(5))
-                .statement_cache_capacity(256)
-                .pragma("cache_size", "-8000")
-                .pragma("temp_store", "memory")
+        .map_sqlx_sqlite_opts(move |sqlite| match which {
+            Use::SqliteWriter => sqlite_options(sqlite, LARGE_CACHE).create_if_missing(true),
+            _ => sqlite_options(sqlite, SMALL_CACHE),
         })
-        .map_sqlx_postgres_opts(|postgres| {
-            postgres
-                .application_name("tenon")
-                .statement_cache_capacity(256)
-                .options([
-                    ("statement_timeout", "5000"),
-                    ("lock_timeout", "2000"),
-                    ("idle_in_transaction_session_timeout", "10000"),
-                ])
+        .map_sqlx_postgres_opts(move |postgres| {
+            let postgres = postgres_options(postgres);
+            if relaxed {
+                postgres.options([("synchronous_commit", "off")])
+            } else {
+                postgres
+            }
         });
-    Database::connect(options).await
+    let mut pool = Database::connect(options).await?;
+    let statements = counters.statements.clone();
+    pool.set_metric_callback(move |_| statements.inc());
+    Ok(pool)
+}
+
+/// KiB of pages, as `cache_size` takes it. A reader forgets its pages with every commit of the writer, so more
+/// would only cost memory.
+const SMALL_CACHE: &str = "-1000";
+const LARGE_CACHE: &str = "-8000";
+
+fn sqlite_options(options: SqliteConnectOptions, cache: &'static str) -> SqliteConnectOptions {
+    options
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(256)
+        .pragma("cache_size", cache)
+        .pragma("temp_store", "memory")
+}
+
+fn postgres_options(options: PgConnectOptions) -> PgConnectOptions {
+    options
+        .application_name("tenon")
+        .statement_cache_capacity(256)
+        .options([
+            ("statement_timeout", "5000"),
+            ("lock_timeout", "2000"),
+            ("idle_in_transaction_session_timeout", "10000"),
+        ])
 }
 
 /// Brings the schema up to date, one replica at a time, or says how far it is behind.

@@ -1,10 +1,12 @@
 //! Home-realm discovery's memory: which organization owns a domain, and which connections it signs in with.
 //!
 //! Answered without a query whatever the number of organizations, and true on this replica when a commit
-//! returns; on the others after at most one second, by polling `config_version`.
+//! returns; on the others after at most one second, by polling what changed. The versions of these changes
+//! are what everything else that is kept in memory is compared with (`remembered.rs`).
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::Mutex;
@@ -42,6 +44,12 @@ struct DomainEntry {
 struct Index {
     domains: HashMap<Box<str>, DomainEntry>,
     organizations: HashMap<OrganizationId, OrganizationEntry>,
+    /// The last change of what stands above organizations: applications, API keys.
+    deployment: i64,
+    /// The last change of all that is in here.
+    version: i64,
+    /// Since when no change of others can have been missed. `None` after a failure.
+    true_at: Option<Instant>,
 }
 
 /// The index, and up to which change it was read.
@@ -51,11 +59,15 @@ pub(super) struct Routing {
     seen: Mutex<Option<i64>>,
 }
 
+/// Beyond that age memory is not asked about credentials: a replica that can't look for changes must not go
+/// on accepting what was revoked elsewhere.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
 impl Routing {
     /// The organization that verified `domain` (canonical: A-label, lower case), or a parent domain that
     /// says it speaks for its subdomains.
     pub(super) fn organization_of(&self, domain: &str) -> Option<OrgScope> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = self.read();
         if let Some(entry) = index.domains.get(domain) {
             return Some(OrgScope::from_evidence(entry.organization));
         }
@@ -73,7 +85,7 @@ impl Routing {
 
     /// The organization's active connections, newest last.
     pub(super) fn connections(&self, organization: OrganizationId) -> Vec<RoutedConnection> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = self.read();
         index
             .organizations
             .get(&organization)
@@ -89,7 +101,7 @@ impl Routing {
 
     /// The organization's verified domains.
     pub(super) fn domains(&self, organization: OrganizationId) -> Vec<String> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = self.read();
         index
             .organizations
             .get(&organization)
@@ -100,35 +112,75 @@ impl Routing {
     /// Changes whenever something of the organization that is kept in memory changed; 0 when it has
     /// neither a domain nor a connection.
     pub(super) fn generation(&self, organization: OrganizationId) -> i64 {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = self.read();
         index
             .organizations
             .get(&organization)
             .map_or(0, |entry| entry.generation)
     }
 
+    /// The change up to which this memory was read: what is read from the database after this call is at
+    /// least as new.
+    pub(super) fn version(&self) -> i64 {
+        self.read().version
+    }
+
+    /// Whether what was read at `version` can still be relied on: nothing above organizations changed since,
+    /// nor anything of its organization, and nobody's change can have been missed for longer than a second.
+    pub(super) fn holds(&self, version: i64, organization: Option<OrganizationId>) -> bool {
+        let index = self.read();
+        let unchanged = |changed: i64| changed <= version;
+        index
+            .true_at
+            .is_some_and(|since| since.elapsed() < TRUSTED_FOR)
+            && unchanged(index.deployment)
+            && organization
+                .and_then(|id| index.organizations.get(&id))
+                .is_none_or(|entry| unchanged(entry.generation))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads what changed since the last call.
     pub(super) async fn refresh(&self, db: &Reader) -> Result<(), StoreError> {
         let mut seen = self.seen.lock().await;
-        let Some(last) = *seen else {
+        let asked_at = Instant::now();
+        let read = self.read_changes(db, *seen).await;
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        index.true_at = read.is_ok().then_some(asked_at);
+        // Last: nobody may take for newer what the index doesn't show yet.
+        index.version = read?;
+        *seen = Some(index.version);
+        Ok(())
+    }
+
+    /// The version up to which everything was read.
+    async fn read_changes(&self, db: &Reader, seen: Option<i64>) -> Result<i64, StoreError> {
+        let Some(last) = seen else {
             let version = current_version(db).await?;
             self.load(db, None, version).await?;
-            *seen = Some(version);
-            return Ok(());
+            return Ok(version);
         };
         let changes = changes_since(db, last).await?;
         let Some(&(version, _)) = changes.last() else {
-            return Ok(());
+            return Ok(last);
         };
-        let changed: BTreeSet<OrganizationId> = changes
+        let changed: BTreeSet<Option<OrganizationId>> = changes
             .iter()
-            .filter_map(|(_, organization)| *organization)
+            .map(|(_, organization)| *organization)
             .collect();
-        for organization in changed {
-            self.load(db, Some(organization), version).await?;
+        for changed in changed {
+            match changed {
+                Some(organization) => self.load(db, Some(organization), version).await?,
+                None => {
+                    let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+                    index.deployment = version;
+                }
+            }
         }
-        *seen = Some(version);
-        Ok(())
+        Ok(version)
     }
 
     /// Reads one organization, or all of them.

@@ -1,4 +1,4 @@
-//! The storage core on SQLite: group commit, rollback, dense sequences.
+//! The storage core: group commit, rollback, dense sequences.
 
 use std::sync::Arc;
 
@@ -10,13 +10,7 @@ use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::ids::OrganizationId;
 use crate::model::{Cause, EventType, IdentityEvent};
 use crate::store::OrgScope;
-
-pub(super) async fn store(dir: &tempfile::TempDir) -> Store {
-    let url = format!("sqlite://{}", dir.path().join("tenon.db").display());
-    Store::open(&url, true, Arc::new(SystemClock), Arc::new(SystemEntropy))
-        .await
-        .unwrap()
-}
+use crate::test_database::Database;
 
 /// Makes a role of the deployment.
 pub(crate) async fn insert_role(store: &Store, slug: &str, priority: i64) {
@@ -65,8 +59,8 @@ async fn slugs(store: &Store) -> Vec<String> {
 
 #[tokio::test]
 async fn a_dropped_transaction_leaves_nothing_and_its_neighbours_stay() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
+    let database = Database::fresh().await;
+    let store = database.store().await;
     for (slug, keep) in [("first", true), ("second", false), ("third", true)] {
         let tx = store.begin().await.unwrap();
         roles::Entity::insert(role(slug))
@@ -82,8 +76,8 @@ async fn a_dropped_transaction_leaves_nothing_and_its_neighbours_stay() {
 
 #[tokio::test]
 async fn concurrent_writers_share_commits_and_number_events_without_holes() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
+    let database = Database::fresh().await;
+    let store = database.store().await;
     let scope = OrgScope::from_evidence(OrganizationId::generate(&SystemClock, &SystemEntropy));
     let writers = (0..64).map(|n| {
         let store = store.clone();
@@ -122,8 +116,8 @@ async fn a_rotated_encryption_key_can_be_taken_out_after_the_rewrap() {
     use crate::secrets::{EncryptionKey, KeyRing, Secret};
     use crate::store::Vault;
 
-    let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
+    let database = Database::fresh().await;
+    let store = database.store().await;
     let entropy: Arc<dyn crate::clock::Entropy> = Arc::new(SystemEntropy);
     let key = |id: &str, byte| EncryptionKey {
         id: id.to_owned(),

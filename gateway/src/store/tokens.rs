@@ -1,8 +1,8 @@
 //! Authorization codes and refresh tokens, kept as keyed hashes (SECURITY-MODEL G17, G18, G25).
 //!
-//! Both end with their session: whoever changes one here holds the session's row
-//! ([`super::sessions::lock`]), so that an end of the session comes before and is seen, or comes after and
-//! takes the new rows away.
+//! Both end with their session: whoever rotates a refresh token holds the session's row
+//! ([`super::sessions::lock`]), and whoever redeems a code holds the code's, so that an end of the session
+//! comes before and is seen, or comes after and takes the new rows away.
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
@@ -60,6 +60,10 @@ pub async fn insert_code(tx: &Tx, scope: &OrgScope, code: &StoredCode) -> Result
 }
 
 /// Uses the code up. False when it was used before, or its session took it away.
+///
+/// The code's row alone decides between this and the session's end, which takes codes away before it takes
+/// refresh tokens: the end is either seen here, or waits at this row for the transaction, and then finds the
+/// refresh token that it inserted.
 pub async fn redeem_code(
     tx: &Tx,
     scope: &OrgScope,
@@ -129,7 +133,7 @@ pub async fn find_refresh_token(
     Ok(row.map(StoredRefreshToken::from))
 }
 
-/// Takes away the codes and refresh tokens of sessions that end.
+/// Takes away the codes and then the refresh tokens of sessions that end; [`redeem_code`] needs that order.
 pub(super) async fn remove_of_sessions(
     tx: &Tx,
     scope: &OrgScope,

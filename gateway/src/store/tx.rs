@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use super::group_commit::Turn;
+use super::reading::ReadPool;
 use super::{OrgScope, Store, StoreError, outbox};
 use crate::ids::OrganizationId;
 use crate::model::{Cause, IdentityEvent};
@@ -19,12 +20,12 @@ pub trait Reads: Sync {
 
 /// Reads outside any transaction: each query sees what was committed before it.
 #[derive(Debug, Clone)]
-pub struct Reader(pub(super) DatabaseConnection);
+pub struct Reader(pub(super) ReadPool);
 
 impl Reads for Reader {
-    type Connection = DatabaseConnection;
+    type Connection = ReadPool;
 
-    fn db(&self) -> &DatabaseConnection {
+    fn db(&self) -> &ReadPool {
         &self.0
     }
 }
@@ -48,10 +49,12 @@ pub(super) enum Writer {
 /// One transaction that writes, with the events that it will record.
 pub struct Tx {
     pub(super) writer: Writer,
+    /// Whether the commit waits for the disk, where the database leaves a choice.
+    pub(super) durable: bool,
     pub(super) store: Store,
     pub(super) events: Mutex<Vec<(OrganizationId, IdentityEvent, Cause)>>,
-    /// Organizations whose domains or connections changed; `None` in the set stands for everything else
-    /// that is held in memory.
+    /// Organizations of which something changed that replicas hold in memory; `None` in the set stands for
+    /// what is above organizations.
     pub(super) config: Mutex<BTreeSet<Option<OrganizationId>>>,
 }
 
@@ -75,13 +78,21 @@ impl Tx {
             .push((scope.organization(), event, cause.clone()));
     }
 
-    /// Notes that what replicas hold in memory of this organization (domains, connections) changes with
-    /// this transaction.
+    /// Notes that what replicas hold in memory of this organization (domains, connections, directories'
+    /// tokens) changes with this transaction.
     pub fn touch_config(&self, scope: &OrgScope) {
         self.config
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(Some(scope.organization()));
+    }
+
+    /// As [`Tx::touch_config`], for what stands above organizations (applications, API keys).
+    pub fn touch_deployment(&self) {
+        self.config
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(None);
     }
 
     /// Writes the outbox and commits. On return the change and its events are durable, and this replica's
@@ -102,6 +113,7 @@ impl Tx {
             Writer::Sqlite(turn) => turn.commit().await?,
             Writer::Postgres(transaction) => transaction.commit().await?,
         }
+        store.counters().committed(self.durable);
         if !events.is_empty() {
             store.note_events();
         }

@@ -202,21 +202,43 @@ pub async fn find_record(
     Ok(row.map(UserRecord::from))
 }
 
-/// As [`find_record`], and no other transaction changes, deactivates or removes the user until this one
-/// ends: whoever opens a session for a user holds this, so that a deactivation either comes first and is
-/// seen, or comes later and ends the session (SECURITY-MODEL G12).
-pub async fn lock_record(
+/// A whole user, with what is stored of the user itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LockedUser {
+    pub user: User,
+    pub record: UserRecord,
+}
+
+impl LockedUser {
+    pub(super) async fn of(
+        tx: &Tx,
+        scope: &OrgScope,
+        row: Model,
+    ) -> Result<Option<Self>, StoreError> {
+        let record = UserRecord::from(row.clone());
+        let user = with_relations(tx, scope, vec![row]).await?.pop();
+        Ok(user.map(|user| Self { user, record }))
+    }
+}
+
+/// As [`find`], and no other transaction changes, deactivates or removes the user until this one ends: whoever
+/// opens a session for a user holds this, so that a deactivation either comes first and is seen, or comes
+/// later and ends the session (SECURITY-MODEL G12).
+pub async fn lock_one(
     tx: &Tx,
     scope: &OrgScope,
     id: UserId,
-) -> Result<Option<UserRecord>, StoreError> {
+) -> Result<Option<LockedUser>, StoreError> {
     let row = scope
         .select::<Entity>()
         .filter(Column::Id.eq(id))
         .lock(LockType::NoKeyUpdate)
         .one(tx.db())
         .await?;
-    Ok(row.map(UserRecord::from))
+    match row {
+        Some(row) => LockedUser::of(tx, scope, row).await,
+        None => Ok(None),
+    }
 }
 
 pub async fn insert(

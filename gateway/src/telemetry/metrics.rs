@@ -110,6 +110,21 @@ impl Metrics {
         Ok(Self(Arc::new(counters)))
     }
 
+    /// Shows what the store counts.
+    ///
+    /// # Errors
+    /// When it is shown already.
+    pub fn watch(&self, store: &crate::store::Counters) -> Result<(), prometheus::Error> {
+        for counter in [
+            &store.statements,
+            &store.durable_commits,
+            &store.relaxed_commits,
+        ] {
+            self.0.registry.register(Box::new(counter.clone()))?;
+        }
+        Ok(())
+    }
+
     /// `route` is the pattern (`/scim/v2/:dir/Users`), never the path.
     pub fn http_request(&self, route: &str, method: &http::Method, status: u16, took: Duration) {
         let status = status.to_string();

@@ -1,9 +1,9 @@
 //! What the server process and its database have used so far: CPU and memory from `/proc` (proc(5)), statements
-//! from `pg_stat_statements`.
+//! and commits as the server counts them, and their texts from `pg_stat_statements`.
 
 use std::{fs, ops::Sub, time::Duration};
 
-use integration::{Database, DatabaseKind, Tenon};
+use integration::{Api, Database, DatabaseKind, Tenon};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 /// `USER_HZ`: the unit of times in `/proc`, on every Linux whose binaries run elsewhere too.
@@ -28,14 +28,14 @@ pub(crate) struct Cpu {
     pub(crate) database: Option<Duration>,
 }
 
-/// What PostgreSQL was asked, as far as it is not the begin and end of transactions.
+/// What the database was asked, by requests and by what runs beside them, as `/metrics` tells it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Statements {
-    pub(crate) statements: u64,
+pub(crate) struct Asked {
+    /// Without the begin and end of transactions.
+    pub(crate) statements: f64,
     /// Commits that wait for the disk.
-    pub(crate) durable: u64,
-    /// Commits with `synchronous_commit = off`.
-    pub(crate) relaxed: u64,
+    pub(crate) durable_commits: f64,
+    pub(crate) relaxed_commits: f64,
 }
 
 /// One statement, as often as it was executed.
@@ -72,9 +72,11 @@ impl Gauge {
         }
     }
 
-    /// The most expensive first.
-    pub(crate) async fn statements(&mut self) -> Option<Vec<Statement>> {
-        let postgres = self.postgres.as_mut()?;
+    /// The most expensive first; none on SQLite, which keeps no account.
+    pub(crate) async fn statements(&mut self) -> Vec<Statement> {
+        let Some(postgres) = &mut self.postgres else {
+            return Vec::new();
+        };
         let query = "SELECT query, calls, total_exec_time FROM pg_stat_statements AS s \
                      JOIN pg_database AS d ON d.oid = s.dbid WHERE d.datname = $1 ORDER BY 3 DESC";
         let rows = sqlx::query(query)
@@ -87,7 +89,7 @@ impl Gauge {
             calls: row.get(1),
             milliseconds: row.get(2),
         };
-        Some(rows.into_iter().map(statement).collect())
+        rows.into_iter().map(statement).collect()
     }
 }
 
@@ -113,27 +115,35 @@ impl Postgres {
     }
 }
 
-impl Statements {
-    pub(crate) fn of(all: &[Statement]) -> Self {
-        let calls = |of: fn(&str) -> bool| -> u64 {
-            let matching = all.iter().filter(|statement| of(&statement.text));
-            matching
-                .map(|statement| u64::try_from(statement.calls).unwrap_or_default())
-                .sum()
+impl Asked {
+    pub(crate) async fn by(tenon: &Tenon) -> Self {
+        let metrics = Api::at(tenon.url(), None).get("/metrics").await;
+        let value = |name: &str| {
+            let line = metrics
+                .body
+                .lines()
+                .find_map(|line| line.strip_prefix(name));
+            line.and_then(|value| value.trim().parse().ok())
+                .unwrap_or_else(|| panic!("no {name} in {}", metrics.body))
         };
-        let relaxed = calls(|text| text.starts_with("SET LOCAL synchronous_commit"));
         Self {
-            statements: calls(|text| !is_control(text)),
-            durable: calls(|text| text == "COMMIT").saturating_sub(relaxed),
-            relaxed,
+            statements: value("store_statements_total"),
+            durable_commits: value("store_commits_total{durable=\"true\"}"),
+            relaxed_commits: value("store_commits_total{durable=\"false\"}"),
         }
     }
 }
 
-fn is_control(text: &str) -> bool {
-    ["BEGIN", "COMMIT", "ROLLBACK", "SET "]
-        .iter()
-        .any(|word| text.starts_with(word))
+impl Sub for Asked {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            statements: self.statements - before.statements,
+            durable_commits: self.durable_commits - before.durable_commits,
+            relaxed_commits: self.relaxed_commits - before.relaxed_commits,
+        }
+    }
 }
 
 impl Sub for Cpu {

@@ -14,7 +14,7 @@ use integration::{Database, DatabaseKind, Tenon};
 
 use crate::{
     Options,
-    gauge::{Gauge, Statements},
+    gauge::{Asked, Gauge},
     report::Report,
     scale::Scale,
 };
@@ -38,15 +38,8 @@ pub(crate) struct Cost {
     pub(crate) server_ms: f64,
     /// Of the database's CPU, where it is another process.
     pub(crate) database_ms: Option<f64>,
-    pub(crate) statements: Option<PerOperation>,
+    pub(crate) asked: Asked,
     pub(crate) per_second: f64,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PerOperation {
-    pub(crate) statements: f64,
-    pub(crate) durable_commits: f64,
-    pub(crate) relaxed_commits: f64,
 }
 
 impl Bench {
@@ -57,7 +50,7 @@ impl Bench {
         let settings = [("TENON_LOG", "warn")];
         Self {
             tenon: Tenon::start_on(database, &settings).await,
-            scale: options.scale(),
+            scale: options.scale,
             report: Report::of(kind),
             gauge,
             options,
@@ -91,6 +84,7 @@ impl Bench {
         let warmed_up = drive(0..warm_up, self.scale.patience, Arc::clone(&operation)).await;
         finish(warmed_up).await;
         self.gauge.forget_statements().await;
+        let asked = Asked::by(&self.tenon).await;
         let before = self.gauge.cpu(&self.tenon);
         let began = Instant::now();
         let numbers = warm_up..warm_up + count;
@@ -98,25 +92,22 @@ impl Bench {
         finish(warmed_up + operations).await;
         let took = began.elapsed();
         let used = self.gauge.cpu(&self.tenon) - before;
-        let all = self.gauge.statements().await;
+        let asked = Asked::by(&self.tenon).await - asked;
         if self.options.statements {
-            self.show_statements(name, operations, all.as_deref().unwrap_or_default());
+            let all = self.gauge.statements().await;
+            self.show_statements(name, operations, &all);
         }
         let each = |total: Duration| total.as_secs_f64() * 1000.0 / operations as f64;
-        let per_operation = |all: Vec<_>| {
-            let counted = Statements::of(&all);
-            let each = |total: u64| total as f64 / operations as f64;
-            PerOperation {
-                statements: each(counted.statements),
-                durable_commits: each(counted.durable),
-                relaxed_commits: each(counted.relaxed),
-            }
-        };
+        let per_operation = |total: f64| total / operations as f64;
         let cost = Cost {
             operations,
             server_ms: each(used.server),
             database_ms: used.database.map(each),
-            statements: all.map(per_operation),
+            asked: Asked {
+                statements: per_operation(asked.statements),
+                durable_commits: per_operation(asked.durable_commits),
+                relaxed_commits: per_operation(asked.relaxed_commits),
+            },
             per_second: operations as f64 / took.as_secs_f64(),
         };
         eprintln!("{name}: {cost:?}");
@@ -129,7 +120,7 @@ impl Bench {
         F: Fn(usize) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send,
     {
-        drive(0..count, self.scale.patience * 4, Arc::new(operation)).await
+        drive(0..count, self.scale.growth, Arc::new(operation)).await
     }
 
     fn show_statements(&self, name: &str, operations: usize, all: &[crate::gauge::Statement]) {

@@ -7,8 +7,8 @@
 //! The real binary is started with optimization (or is `TENON_BINARY`), and met from outside; every answer is
 //! checked. Wall-clock rates on a busy machine mislead, so what is compared is CPU. `--quick` takes less than
 //! a minute. `--statements` shows what PostgreSQL was asked. The parts are `start`, `discovery`, `login`, `webhooks`
-//! and `scim`; without one, all. Run by `cargo test`, it is a quick smoke test on
-//! the database of `TEST_DATABASE` that judges nothing.
+//! and `scim`; without one, all. Run by `cargo test`, it does everything a few times on the database of
+//! `TEST_DATABASE`, and judges nothing.
 
 mod discovery;
 mod gauge;
@@ -28,7 +28,7 @@ use scale::Scale;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    quick: bool,
+    scale: Scale,
     statements: bool,
     databases: Vec<DatabaseKind>,
     /// All where there is none.
@@ -107,7 +107,11 @@ impl Options {
             _ => vec![DatabaseKind::of_this_run()],
         };
         Some(Self {
-            quick: given("--quick") || !bench,
+            scale: match (bench, given("--quick")) {
+                (false, _) => Scale::SMOKE,
+                (true, true) => Scale::QUICK,
+                (true, false) => Scale::FULL,
+            },
             statements: given("--statements"),
             databases,
             parts,
@@ -116,13 +120,5 @@ impl Options {
 
     fn part(&self, name: &str) -> bool {
         self.parts.is_empty() || self.parts.iter().any(|part| part == name)
-    }
-
-    fn scale(&self) -> Scale {
-        if self.quick {
-            Scale::QUICK
-        } else {
-            Scale::FULL
-        }
     }
 }

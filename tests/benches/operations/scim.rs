@@ -270,7 +270,7 @@ impl People {
             .len()
     }
 
-    fn user_name(&self, number: usize) -> String {
+    pub(crate) fn user_name(&self, number: usize) -> String {
         format!("user{number}@{}", self.domain)
     }
 

@@ -2,6 +2,7 @@
 //! the organization's user with the asserted external id or with the asserted email of a verified domain;
 //! else a new one, where the connection makes users.
 
+use chrono::TimeDelta;
 use connectors::{ConnectorError, NormalizedIdentity};
 
 use super::OpenConnection;
@@ -12,8 +13,11 @@ use crate::flows::roles;
 use crate::ids::UserId;
 use crate::model::{Cause, Email, EventType, IdentityEvent, Profile, Timestamp, User, UserChange};
 use crate::store::identities::{self, IdentityKey};
-use crate::store::users::{self, JoinKey, UserRecord};
+use crate::store::users::{self, JoinKey, LockedUser, UserRecord};
 use crate::store::{StoreError, Tx};
+
+/// An identity's `last_login_at` is at most so much behind: the logins themselves are on record.
+const LOGIN_NOTED_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// The user of this login, made or brought up to date, with roles; or why nobody signs in.
 pub(super) async fn resolve(
@@ -30,17 +34,30 @@ pub(super) async fn resolve(
         issuer: &identity.issuer,
         subject: &identity.subject,
     };
-    let known = identities::find(tx, scope, key).await?;
-    let id = match &known {
-        Some((id, _)) => Some(*id),
-        None => users::find_to_join(tx, scope, join_key(app, open, identity)).await?,
+    // Held until the session is there: a deactivation comes before and is seen, or after and ends it.
+    let known = match identities::lock_user(tx, scope, key).await? {
+        Some((user, last)) => Some((user, Some(last))),
+        None => match users::find_to_join(tx, scope, join_key(app, open, identity)).await? {
+            Some(id) => match users::lock_one(tx, scope, id).await? {
+                Some(user) => Some((user, None)),
+                None => return Ok(Err(ConnectorError::UserNotProvisioned)),
+            },
+            None => None,
+        },
     };
-    let Some(id) = id else {
+    let Some((
+        LockedUser {
+            user: before,
+            record: stored,
+        },
+        last,
+    )) = known
+    else {
         if !open.connection.jit_provisioning {
             return Ok(Err(ConnectorError::UserNotProvisioned));
         }
         let id = UserId::generate(&*app.clock, &*app.entropy);
-        users::insert(tx, scope, id, &record(identity), now).await?;
+        users::insert(tx, scope, id, &first_record(identity), now).await?;
         identities::insert(
             tx,
             scope,
@@ -57,15 +74,15 @@ pub(super) async fn resolve(
         tx.record(scope, event, cause);
         return Ok(Ok(user));
     };
-    // Held until the session is there: a deactivation comes before and is seen, or after and ends it.
-    let Some(stored) = users::lock_record(tx, scope, id).await? else {
-        return Ok(Err(ConnectorError::UserNotProvisioned));
-    };
+    let id = before.id;
     if !stored.active {
         return Ok(Err(ConnectorError::UserDeactivated));
     }
-    let before = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
-    match &known {
+    let groups_changed = last
+        .as_ref()
+        .is_none_or(|last| last.groups != identity.groups);
+    match last {
+        Some(last) if !groups_changed && now.0 - last.at.0 < LOGIN_NOTED_EVERY => {}
         Some(_) => identities::touch(tx, scope, key, &identity.groups, now).await?,
         None => {
             let subject = &identity.idp_subject;
@@ -83,7 +100,6 @@ pub(super) async fn resolve(
         merged(stored.clone(), identity)
     };
     let profile_changed = followed != stored;
-    let groups_changed = known.is_none_or(|(_, groups)| groups != identity.groups);
     if profile_changed {
         users::update(tx, scope, id, &followed, now).await?;
     }
@@ -119,7 +135,7 @@ fn join_key<'a>(app: &App, open: &OpenConnection, identity: &'a NormalizedIdenti
     }
 }
 
-fn record(identity: &NormalizedIdentity) -> UserRecord {
+fn first_record(identity: &NormalizedIdentity) -> UserRecord {
     let fresh = UserRecord {
         active: true,
         user_name: identity.email.clone(),

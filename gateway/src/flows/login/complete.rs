@@ -149,7 +149,9 @@ pub(super) async fn keep(
         .map(|(id, until)| (id.clone(), Timestamp(*until)))
         .collect();
 
-    let tx = app.store.begin().await?;
+    // Nothing is issued yet: the continue step's durable commit, which comes after this one, takes it to the
+    // disk before the code is out. What a power failure takes before that was of no use to anybody.
+    let tx = app.store.begin_relaxed().await?;
     let row = id.to_string();
     let sealed = app
         .vault
@@ -181,7 +183,9 @@ pub(super) async fn keep(
         }
         Some(error) => {
             drop(tx);
-            let refusal = record_failure(app, open, pending, trace, error, browser).await?;
+            // Another request, perhaps at another replica, was first: the login stays as that one left it.
+            let attempt = second_answer(app, open, pending, browser);
+            let refusal = record_failure(app, open, attempt, trace, error, browser).await?;
             Ok(Answer::Refused(Box::new(refusal)))
         }
     }
@@ -230,11 +234,23 @@ async fn used_before(
             }
         }
     }
-    let mut attempt = unrequested(app, open, browser);
-    attempt.request = ended.request;
-    attempt.application_id = ended.application_id;
+    let attempt = second_answer(app, open, ended, browser);
     let refusal = record_failure(app, open, attempt, trace, error, browser).await?;
     Ok(Answer::Refused(Box::new(refusal)))
+}
+
+/// An attempt of its own, for an answer to a login that another answer ended.
+fn second_answer(
+    app: &App,
+    open: &OpenConnection,
+    ended: StoredLogin,
+    browser: &Browser,
+) -> StoredLogin {
+    StoredLogin {
+        request: ended.request,
+        application_id: ended.application_id,
+        ..unrequested(app, open, browser)
+    }
 }
 
 /// The protocol's own checks. SAML is CPU-bound, and a decryption takes most of a millisecond: off the

@@ -105,16 +105,16 @@ pub async fn finish(
         .await?;
     let identity: NormalizedIdentity =
         serde_json::from_slice(document.expose()).map_err(StoreError::from)?;
-    let client = applications::find(&app.store.read(), request.client_id).await?;
-    let Some(client) = client else {
+    let Some(client) = applications::recall(&app.store, request.client_id).await? else {
         return Ok(Finished::Unknown);
     };
+    let client = client.application.clone();
 
     if !solicited && decision.is_none() {
         return Ok(Finished::Confirm(confirmation(
             &open,
             &identity,
-            client.application.name,
+            client.name,
             request,
         )));
     }
@@ -123,7 +123,7 @@ pub async fn finish(
         open: &open,
         stored,
         request,
-        client: client.application,
+        client,
         identity,
         browser,
     };

@@ -8,22 +8,23 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::clock::{SystemClock, SystemEntropy};
+use crate::clock::SystemEntropy;
 use crate::secrets::{EncryptionKey, KeyRing, Secret};
+use crate::test_database::Database;
 
-async fn open(dir: &tempfile::TempDir) -> SigningKeys {
-    let url = format!("sqlite://{}", dir.path().join("tenon.db").display());
-    let entropy = Arc::new(SystemEntropy);
-    let store = Store::open(&url, true, Arc::new(SystemClock), entropy.clone())
-        .await
-        .unwrap();
+async fn open(database: &Database) -> SigningKeys {
+    let store = database.store().await;
     let key = EncryptionKey {
         id: "k".to_owned(),
         key: Secret::new([7; 32]),
     };
-    let vault = Vault::open(&store, KeyRing::new(&[key]).unwrap(), entropy)
-        .await
-        .unwrap();
+    let vault = Vault::open(
+        &store,
+        KeyRing::new(&[key]).unwrap(),
+        Arc::new(SystemEntropy),
+    )
+    .await
+    .unwrap();
     SigningKeys::new(store, vault)
 }
 
@@ -33,8 +34,8 @@ fn kids(keys: &KeySet) -> Vec<String> {
 
 #[tokio::test]
 async fn tokens_of_every_algorithm_verify_against_the_published_keys() {
-    let dir = tempfile::tempdir().unwrap();
-    let keys = open(&dir).await.current().await.unwrap();
+    let database = Database::fresh().await;
+    let keys = open(&database).await.current().await.unwrap();
     let published: JwkSet = serde_json::from_str(keys.jwks()).unwrap();
     assert_eq!(published.keys.len(), 3);
     for alg in SigningAlgorithm::ALL {
@@ -62,8 +63,8 @@ async fn tokens_of_every_algorithm_verify_against_the_published_keys() {
 
 #[tokio::test]
 async fn the_key_id_is_the_thumbprint_and_nothing_private_is_published() {
-    let dir = tempfile::tempdir().unwrap();
-    let keys = open(&dir).await.current().await.unwrap();
+    let database = Database::fresh().await;
+    let keys = open(&database).await.current().await.unwrap();
     let published: Value = serde_json::from_str(keys.jwks()).unwrap();
     for jwk in published["keys"].as_array().unwrap() {
         let parsed: jsonwebtoken::jwk::Jwk = serde_json::from_value(jwk.clone()).unwrap();
@@ -80,13 +81,13 @@ async fn the_key_id_is_the_thumbprint_and_nothing_private_is_published() {
 
 #[tokio::test]
 async fn keys_are_made_once_whoever_starts_first() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = open(&dir).await;
+    let database = Database::fresh().await;
+    let first = open(&database).await;
     let (one, other) = tokio::join!(first.current(), first.current());
     let one = one.unwrap();
     assert_eq!(kids(&one), kids(&other.unwrap()));
     // Another replica that made keys at the same moment finds these in their place.
-    let second = open(&dir).await;
+    let second = open(&database).await;
     second
         .generate(SigningAlgorithm::ALL.to_vec())
         .await
@@ -96,8 +97,8 @@ async fn keys_are_made_once_whoever_starts_first() {
 
 #[tokio::test]
 async fn a_row_that_was_moved_or_altered_does_not_open() {
-    let dir = tempfile::tempdir().unwrap();
-    let keys = open(&dir).await;
+    let database = Database::fresh().await;
+    let keys = open(&database).await;
     keys.current().await.unwrap();
     let stored = signing_keys::all(&keys.0.store.read()).await.unwrap();
     let moved = StoredSigningKey {

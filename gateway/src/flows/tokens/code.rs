@@ -36,19 +36,22 @@ pub async fn redeem(
     let code_hash = app.vault.hash(request.code);
     // Looked up outside the transaction: whoever guesses codes does not queue for a writer's turn.
     let found = global::find_code(&app.store.read(), &code_hash).await?;
-    let Some((tenant, code)) = found else {
+    let Some((tenant, code, session)) = found else {
         return Ok(Err(GrantRefusal::CodeUnknown));
     };
     if let Err(refusal) = check(&code, client, &request, now) {
         return Ok(Err(refusal));
     }
+    if !session.is_open(now) {
+        return Ok(Err(GrantRefusal::SessionEnded));
+    }
 
     let tx = app.store.begin().await?;
-    let session = sessions::lock(&tx, &tenant.scope, code.session_id).await?;
-    let Some(session) = session.filter(|session| session.is_open(now)) else {
-        return Ok(Err(GrantRefusal::SessionEnded));
-    };
     if !tokens::redeem_code(&tx, &tenant.scope, &code_hash, now).await? {
+        let session = sessions::lock(&tx, &tenant.scope, code.session_id).await?;
+        let Some(session) = session.filter(|session| session.is_open(now)) else {
+            return Ok(Err(GrantRefusal::SessionEnded));
+        };
         end_after_reuse(tx, &tenant, &session, request.request_id, now).await?;
         return Ok(Err(GrantRefusal::CodeReused));
     }

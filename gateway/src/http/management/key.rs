@@ -1,6 +1,7 @@
 //! Who calls: an API key in `Authorization: Bearer`.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use poem::{FromRequest, Request, RequestBody};
@@ -50,7 +51,7 @@ impl Right for Write {
 /// without a key.
 #[derive(Debug)]
 pub(super) struct ApiKey<R = Read> {
-    key: model::ApiKey,
+    key: Arc<model::ApiKey>,
     request_id: String,
     right: PhantomData<R>,
 }
@@ -103,14 +104,13 @@ impl<R> ApiKey<R> {
 impl<R: Right> ApiKey<R> {
     async fn authenticate(app: &App, request: &Request, client: ClientIp) -> Result<Self, Error> {
         let now = app.clock.now();
-        let key = match bearer(request) {
-            Some(presented) => {
-                let hash = app.vault.hash(presented);
-                api_keys::find_by_hash(&app.store.read(), &hash).await?
-            }
+        let hash = bearer(request).map(|presented| app.vault.hash(presented));
+        let key = match &hash {
+            Some(hash) => api_keys::recall(&app.store, hash).await?,
             None => None,
         };
-        let Some(key) = key.filter(|key| key.expires_at.is_none_or(|end| end.0 > now)) else {
+        let key = key.filter(|key| key.expires_at.is_none_or(|end| end.0 > now));
+        let (Some(key), Some(hash)) = (key, hash) else {
             app.rate_limits
                 .check(Limit::FailedCredential, client.network())?;
             return Err(Error::Unauthorized);
@@ -122,7 +122,7 @@ impl<R: Right> ApiKey<R> {
         let noted = key
             .last_used_at
             .is_some_and(|at| now - at.0 < USE_NOTED_EVERY);
-        if !noted && let Err(error) = note_use(app, &key).await {
+        if !noted && let Err(error) = note_use(app, &key, &hash).await {
             // A full disk must not stop reads.
             tracing::warn!(%error, "the use of an API key could not be noted");
         }
@@ -134,10 +134,13 @@ impl<R: Right> ApiKey<R> {
     }
 }
 
-async fn note_use(app: &App, key: &model::ApiKey) -> Result<(), Error> {
+async fn note_use(app: &App, key: &model::ApiKey, hash: &str) -> Result<(), Error> {
+    let now = app.clock.now().into();
     let tx = app.store.begin_relaxed().await?;
-    api_keys::touch(&tx, key.id, app.clock.now().into()).await?;
-    Ok(tx.commit().await?)
+    api_keys::touch(&tx, key.id, now).await?;
+    tx.commit().await?;
+    api_keys::remember_use(&app.store, hash, now);
+    Ok(())
 }
 
 /// RFC 6750 2.1; the scheme's name is case-insensitive (RFC 9110 11.1).

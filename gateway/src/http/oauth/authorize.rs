@@ -56,10 +56,10 @@ pub(crate) async fn read(
     let (parameters, twice) = Parameters::parse(query);
     let checked = match client_id(&parameters) {
         Err(error) => Err(error),
-        Ok(id) => match applications::find(&app.store.read(), id).await? {
+        Ok(id) => match applications::recall(&app.store, id).await? {
             None => Err(unknown_client()),
             Some(stored) => check(&parameters, twice.as_deref(), &stored.application)
-                .map(|request| (request, stored.application)),
+                .map(|request| (request, stored.application.clone())),
         },
     };
     Ok(checked.map_err(|error| refuse(app, &error)))

@@ -1,5 +1,7 @@
 //! Which application calls the token endpoint (RFC 6749 2.3, OIDC Core 9).
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -11,7 +13,7 @@ use super::error::OauthError;
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::Parameters;
-use crate::model::{Application, ApplicationType};
+use crate::model::ApplicationType;
 use crate::store::applications::{self, StoredApplication};
 
 /// For the discovery document.
@@ -31,7 +33,7 @@ pub(super) async fn authenticate(
     app: &App,
     request: &Request,
     parameters: &Parameters,
-) -> Result<Application, OauthError> {
+) -> Result<Arc<StoredApplication>, OauthError> {
     let presented = credentials(request, parameters)?;
     let refused = || {
         OauthError::invalid_client(
@@ -40,7 +42,7 @@ pub(super) async fn authenticate(
         )
     };
     let id = presented.client_id.parse().map_err(|_| refused())?;
-    let found = applications::find(&app.store.read(), id)
+    let found = applications::recall(&app.store, id)
         .await
         .map_err(Error::from)?;
     let client = found.ok_or_else(refused)?;
@@ -51,11 +53,7 @@ pub(super) async fn authenticate(
         }
         (ApplicationType::Public, Some(_)) | (ApplicationType::Confidential, None) => false,
     };
-    if holds {
-        Ok(client.application)
-    } else {
-        Err(refused())
-    }
+    if holds { Ok(client) } else { Err(refused()) }
 }
 
 fn credentials(request: &Request, parameters: &Parameters) -> Result<Credentials, OauthError> {

@@ -1,6 +1,7 @@
 //! The token endpoint and its neighbours, as an application sees them.
 
 mod claims;
+mod cost;
 mod desk;
 mod discovery;
 mod grants;

@@ -39,6 +39,7 @@ async fn grant(app: &App, request: &Request, body: Body) -> Result<TokenResponse
             return Err(refused);
         }
     };
+    let client = &client.application;
     count(app, Limit::Client, client.id)?;
     let required = |name| {
         parameters
@@ -54,7 +55,7 @@ async fn grant(app: &App, request: &Request, body: Body) -> Result<TokenResponse
                 code_verifier: parameters.get("code_verifier"),
                 request_id: &request_id,
             };
-            tokens::redeem(app, &client, asked).await
+            tokens::redeem(app, client, asked).await
         }
         "refresh_token" => {
             let asked = RefreshRequest {
@@ -62,7 +63,7 @@ async fn grant(app: &App, request: &Request, body: Body) -> Result<TokenResponse
                 scope: parameters.get("scope"),
                 request_id: &request_id,
             };
-            tokens::refresh(app, &client, asked).await
+            tokens::refresh(app, client, asked).await
         }
         _ => return Err(OauthError::unsupported_grant_type()),
     };

@@ -1,7 +1,7 @@
 //! The SCIM face without a socket, on SQLite or, with `TEST_DATABASE=postgres`, on PostgreSQL.
 
 mod concurrent;
-mod database;
+mod cost;
 mod filters;
 mod flows;
 mod stories;
@@ -22,6 +22,7 @@ use crate::model::{
     RoleSource, Timestamp,
 };
 use crate::store::{OrgScope, directories, organizations, role_mappings};
+use crate::test_database::Database;
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -29,7 +30,7 @@ const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 pub(super) struct Gateway {
     pub(super) app: App,
-    _database: database::Database,
+    _database: Database,
 }
 
 /// One directory's client.
@@ -53,7 +54,7 @@ fn now() -> Timestamp {
 
 impl Gateway {
     pub(super) async fn start() -> Self {
-        let database = database::Database::fresh().await;
+        let database = Database::fresh().await;
         let key = format!("k1:{}=", "A".repeat(43));
         let variable = |name: &str| match name {
             "TENON_DATABASE_URL" => Some(database.url.clone()),

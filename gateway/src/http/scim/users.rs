@@ -20,7 +20,8 @@ pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let user = User::parse(&call.json().await?)?;
     let stored = provisioning::create_user(&call.push, user).await?;
     let location = ResourceType::User.location(&call.base_url, &stored.meta().id);
-    Ok(shown(&call, &projection, stored)
+    // No group can list it yet.
+    Ok(shown_in(&call, &projection, stored, Vec::new())
         .await?
         .created_at(location))
 }
@@ -28,13 +29,19 @@ pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
 pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let db = call.push.app.store.read();
-    let found = directory_users::find(&db, &call.push.scope, parse(id)?).await?;
-    let stored = found.ok_or(Error::NotFound("user"))?;
+    let (scope, id) = (&call.push.scope, parse(id)?);
+    let found = if projection.wants(ResourceType::User, "groups") {
+        directory_users::find_with_groups(&db, scope, id).await?
+    } else {
+        let found = directory_users::find(&db, scope, id).await?;
+        found.map(|user| (user, Vec::new()))
+    };
+    let (stored, groups) = found.ok_or(Error::NotFound("user"))?;
     let meta = stored.meta();
     if call.knows(&meta) {
         return Ok(Answer::not_modified().of_version(&meta));
     }
-    shown(&call, &projection, stored).await
+    shown_in(&call, &projection, stored, groups).await
 }
 
 pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
@@ -81,6 +88,19 @@ async fn shown(call: &Call, projection: &Projection, user: StoredUser) -> Result
     Ok(Answer::ok(search::one(rendered)).of_version(&meta))
 }
 
+/// As [`shown`], where the groups that list the user are known.
+async fn shown_in(
+    call: &Call,
+    projection: &Projection,
+    user: StoredUser,
+    groups: Vec<GroupLink>,
+) -> Result<Answer, Refusal> {
+    let meta = user.meta();
+    let groups = HashMap::from([(user.id, groups)]);
+    let rendered = render_all(call, projection, vec![user], groups).await?;
+    Ok(Answer::ok(search::one(rendered)).of_version(&meta))
+}
+
 /// The wanted part of each user. Groups and managers are read for all of them at once, and only where they
 /// are wanted.
 pub(super) async fn render(
@@ -88,13 +108,22 @@ pub(super) async fn render(
     projection: &Projection,
     users: Vec<StoredUser>,
 ) -> Result<Vec<Map<String, Value>>, Refusal> {
-    let (db, scope) = (call.push.app.store.read(), &call.push.scope);
-    let ids: Vec<DirectoryUserId> = users.iter().map(|user| user.id).collect();
-    let wants_groups = projection.wants(ResourceType::User, "groups");
-    let mut groups: HashMap<DirectoryUserId, Vec<GroupLink>> = HashMap::new();
-    if wants_groups {
-        groups = directory_users::groups_of(&db, scope, &ids).await?;
+    let mut groups = HashMap::new();
+    if projection.wants(ResourceType::User, "groups") {
+        let ids: Vec<DirectoryUserId> = users.iter().map(|user| user.id).collect();
+        let db = call.push.app.store.read();
+        groups = directory_users::groups_of(&db, &call.push.scope, &ids).await?;
     }
+    render_all(call, projection, users, groups).await
+}
+
+async fn render_all(
+    call: &Call,
+    projection: &Projection,
+    users: Vec<StoredUser>,
+    mut groups: HashMap<DirectoryUserId, Vec<GroupLink>>,
+) -> Result<Vec<Map<String, Value>>, Refusal> {
+    let (db, scope) = (call.push.app.store.read(), &call.push.scope);
     let managers = users.iter().filter_map(|user| user.resource.manager());
     let managers = directory_users::managers(&db, scope, managers).await?;
     let rendered = users.into_iter().map(|user| {

@@ -1,6 +1,9 @@
 //! What an application presents, and which organization it opens.
 
-use sea_orm::{EntityTrait, JoinType, QuerySelect, RelationDef};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IdenStatic, Iterable, JoinType,
+    QuerySelect, QueryTrait, RelationDef,
+};
 
 use crate::ids::SessionId;
 use crate::store::entity::{
@@ -29,23 +32,40 @@ impl Tenant {
     }
 }
 
-/// A code by its hash: the application presents nothing else, and 256 random bits are the evidence.
+/// A code by its hash, with its session: the application presents nothing else, and 256 random bits are the
+/// evidence. What the session is by now only its lock tells; whatever ends it takes the code away.
 #[expect(clippy::disallowed_methods, reason = "a code says whose it is")]
 pub async fn find_code(
     db: &impl Reads,
     code_hash: &str,
-) -> Result<Option<(Tenant, StoredCode)>, StoreError> {
-    use authorization_codes::{Column, Entity};
-    let found = Entity::find_by_id(code_hash)
+) -> Result<Option<(Tenant, StoredCode, StoredSession)>, StoreError> {
+    use authorization_codes::{Column, Entity, Model};
+    let session = Entity::belongs_to(sessions::Entity)
+        .from((Column::OrganizationId, Column::SessionId))
+        .to((sessions::Column::OrganizationId, sessions::Column::Id));
+    let mut query = Entity::find_by_id(code_hash)
         .join(
             JoinType::InnerJoin,
             organization_of::<Entity>(Column::OrganizationId),
         )
-        .select_also(organizations::Entity)
-        .one(db.db())
-        .await?;
-    Ok(with_tenant(found))
+        .join(JoinType::InnerJoin, session.into())
+        .select_also(organizations::Entity);
+    for column in sessions::Column::iter() {
+        let name = format!("{SESSION}{}", column.as_str());
+        QuerySelect::query(&mut query).expr_as(column.into_expr(), name);
+    }
+    let Some(row) = db.db().query_one(&query.into_query()).await? else {
+        return Ok(None);
+    };
+    Ok(Some((
+        Tenant::of(organizations::Model::from_query_result(&row, "B_")?),
+        StoredCode::from(Model::from_query_result(&row, "A_")?),
+        StoredSession::from(sessions::Model::from_query_result(&row, SESSION)?),
+    )))
 }
+
+/// Before the columns of the third table; the ORM calls those of the first two `A_…` and `B_…`.
+const SESSION: &str = "C_";
 
 /// A refresh token by its hash, as [`find_code`].
 #[expect(

@@ -1,8 +1,8 @@
 //! Which user a new source belongs to (CONTRACT section 5; SECURITY-MODEL G2).
 
+use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement, UnionType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, Order, QueryFilter, QuerySelect, QueryTrait, Statement,
 };
 
 use super::fold;
@@ -32,50 +32,62 @@ pub async fn find_to_join(
     scope: &OrgScope,
     key: JoinKey<'_>,
 ) -> Result<Option<UserId>, StoreError> {
-    let by_external_id = key
-        .external_id
-        .map(|id| (Column::ExternalId.eq(id), format!("external_id {id}")));
-    let by_email = key.verified_email.map(|email| {
-        let email = fold(email);
-        let lock = format!("email {email}");
-        (Column::EmailFolded.eq(email), lock)
-    });
-    take_turn(
-        tx,
-        scope,
-        by_external_id.iter().chain(&by_email).map(|(_, lock)| lock),
-    )
-    .await?;
-    for condition in [by_external_id, by_email].into_iter().flatten() {
-        let mut query = scope.select::<Entity>().filter(condition.0);
-        if key.without_directory {
-            let fed = scope
-                .select::<directory_users::Entity>()
-                .select_only()
-                .column(directory_users::Column::UserId)
-                .into_query();
-            query = query.filter(Condition::all().not().add(Column::Id.in_subquery(fed)));
-        }
-        let found = query
-            .select_only()
-            .column(Column::Id)
-            .order_by_desc(Column::Active)
-            .order_by_asc(Column::Id)
-            .into_tuple()
-            .one(tx.db())
-            .await?;
-        if found.is_some() {
-            return Ok(found);
-        }
+    let email = key.verified_email.map(fold);
+    let keys = [
+        key.external_id.map(|id| format!("external_id {id}")),
+        email.as_ref().map(|email| format!("email {email}")),
+    ];
+    take_turn(tx, scope, keys.into_iter().flatten()).await?;
+    // One branch for each, not one `OR`: SQLite would read the whole organization for that. An external id goes
+    // before an address.
+    let by_external_id = key.external_id.map(|id| (0, Column::ExternalId.eq(id)));
+    let by_email = email.map(|email| (1, Column::EmailFolded.eq(email)));
+    let branches = [by_external_id, by_email].into_iter().flatten();
+    let mut branches =
+        branches.map(|(rank, same)| candidates(scope, rank, same, key.without_directory));
+    let Some(mut query) = branches.next() else {
+        return Ok(None);
+    };
+    for branch in branches {
+        query.union(UnionType::All, branch);
     }
-    Ok(None)
+    query
+        .order_by_expr(Expr::col("rank"), Order::Asc)
+        .order_by_expr(Expr::col("active"), Order::Desc)
+        .order_by_expr(Expr::col("id"), Order::Asc)
+        .limit(1);
+    let found = tx.db().query_one(&query).await?;
+    Ok(found.map(|row| row.try_get("", "id")).transpose()?)
+}
+
+fn candidates(scope: &OrgScope, rank: i32, same: Expr, without_directory: bool) -> SelectStatement {
+    let mut query = scope
+        .select::<Entity>()
+        .select_only()
+        .column_as(Column::Id, "id")
+        .column_as(Column::Active, "active")
+        .expr_as(Expr::val(rank), "rank")
+        .filter(same);
+    if without_directory {
+        let feeds = scope
+            .select::<directory_users::Entity>()
+            .select_only()
+            .column(directory_users::Column::Id)
+            .filter(
+                Expr::col((directory_users::Entity, directory_users::Column::UserId))
+                    .equals((Entity, Column::Id)),
+            )
+            .into_query();
+        query = query.filter(Expr::exists(feeds).not());
+    }
+    query.into_query()
 }
 
 /// SQLite's writers take turns anyway.
 async fn take_turn(
     tx: &Tx,
     scope: &OrgScope,
-    keys: impl Iterator<Item = &String>,
+    keys: impl Iterator<Item = String>,
 ) -> Result<(), StoreError> {
     if tx.db().get_database_backend() != DbBackend::Postgres {
         return Ok(());
@@ -85,17 +97,21 @@ async fn take_turn(
         .map(|key| format!("join {} {key}", scope.organization()))
         .collect();
     names.sort_unstable();
-    for name in names {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "an advisory lock of this organization, touching no row"
-        )]
-        let statement = Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-            [name.into()],
-        );
-        tx.db().execute_raw(statement).await?;
+    let locks = (1..=names.len())
+        .map(|number| format!("pg_advisory_xact_lock(hashtextextended(${number}, 0))"));
+    let locks = locks.collect::<Vec<_>>().join(", ");
+    if locks.is_empty() {
+        return Ok(());
     }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "advisory locks of this organization, touching no row"
+    )]
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        format!("SELECT {locks}"),
+        names.into_iter().map(Into::into),
+    );
+    tx.db().execute_raw(statement).await?;
     Ok(())
 }

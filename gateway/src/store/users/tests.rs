@@ -7,7 +7,7 @@ use crate::model::{DirectoryState, RolePolicy};
 use crate::store::Store;
 use crate::store::columns::JsonText;
 use crate::store::entity::{directories, organizations, roles};
-use crate::store::tests::store;
+use crate::test_database::Database;
 
 fn now() -> Timestamp {
     SystemClock.now().into()
@@ -143,8 +143,8 @@ async fn feed(store: &Store, scope: &OrgScope, user: UserId) -> (DirectoryId, Di
 
 #[tokio::test]
 async fn a_user_is_read_whole_and_only_inside_its_organization() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
+    let database = Database::fresh().await;
+    let store = database.store().await;
     let acme = organization(&store).await;
     let other = organization(&store).await;
     let id = insert_user(&store, &acme, "ada@acme.example").await;
@@ -161,8 +161,8 @@ async fn a_user_is_read_whole_and_only_inside_its_organization() {
 
 #[tokio::test]
 async fn a_list_is_newest_first_pages_by_key_and_filters() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
+    let database = Database::fresh().await;
+    let store = database.store().await;
     let acme = organization(&store).await;
     let mut ids = Vec::new();
     for n in 0..5 {
@@ -193,8 +193,8 @@ async fn a_list_is_newest_first_pages_by_key_and_filters() {
 
 #[tokio::test]
 async fn a_source_joins_by_external_id_then_by_email_and_never_twice_by_directory() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
+    let database = Database::fresh().await;
+    let store = database.store().await;
     let acme = organization(&store).await;
     let ada = insert_user(&store, &acme, "Ada@acme.example").await;
     let bob = insert_user(&store, &acme, "bob@acme.example").await;

@@ -25,6 +25,7 @@ use crate::store::applications::{self, StoredApplication};
 use crate::store::tokens::{self, StoredCode};
 use crate::store::users::UserRecord;
 use crate::store::{OrgScope, Tx, domains, organizations, sessions, users};
+use crate::test_database::Database;
 
 pub(super) const ISSUER: &str = "http://localhost:8080";
 pub(super) const REDIRECT_URI: &str = "https://app.example/callback";
@@ -50,7 +51,7 @@ pub(super) struct Desk {
     pub(super) client: ApplicationId,
     clock: Arc<TestClock>,
     endpoint: BoxEndpoint<'static, Response>,
-    _directory: tempfile::TempDir,
+    _database: Database,
 }
 
 /// An answer, read.
@@ -85,10 +86,10 @@ impl Answer {
 
 impl Desk {
     pub(super) async fn open() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let database = format!("sqlite://{}", directory.path().join("tenon.db").display());
+        let database = Database::fresh().await;
         let config = Config::load(None, |name| match name {
-            "TENON_DATABASE_URL" => Some(database.clone()),
+            "TENON_DATABASE_URL" => Some(database.url.clone()),
+            "TENON_ENCRYPTION_KEYS" => Some(format!("test:{}", STANDARD.encode([7; 32]))),
             "TENON_RATE_LIMITS" => Some("off".to_owned()),
             _ => None,
         });
@@ -108,7 +109,7 @@ impl Desk {
             user,
             clock,
             endpoint,
-            _directory: directory,
+            _database: database,
         };
         desk.client = desk.application(|_| ()).await;
         desk

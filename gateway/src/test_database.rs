@@ -1,14 +1,19 @@
-//! A fresh database for each test.
+//! A fresh database for each test: SQLite, or with `TEST_DATABASE=postgres` PostgreSQL.
 
 use std::io::{BufRead, BufReader};
 use std::process::{ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::OnceCell;
 
-pub(in super::super) struct Database {
-    pub(in super::super) url: String,
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::store::Store;
+
+/// Gone when it is dropped.
+pub(crate) struct Database {
+    pub(crate) url: String,
     _files: Option<tempfile::TempDir>,
 }
 
@@ -22,7 +27,15 @@ static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 impl Database {
-    pub(in super::super) async fn fresh() -> Self {
+    /// Opened, and its schema made.
+    pub(crate) async fn store(&self) -> Store {
+        let entropy = Arc::new(SystemEntropy);
+        Store::open(&self.url, true, Arc::new(SystemClock), entropy)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn fresh() -> Self {
         if std::env::var("TEST_DATABASE").as_deref() == Ok("postgres") {
             return Self::postgres().await;
         }

@@ -1,0 +1,168 @@
+//! Two replicas on one database, and everything at once: what is accepted once is accepted once in all
+//! (SECURITY-MODEL G7, G17). SQLite has one process, which then gets both requests.
+
+use gateway::sandbox::idp::{AuthnRequest, SamlAnswer, Sign};
+use integration::{Answer, Api, Idp, RelyingParty, Tenon, text};
+use reqwest::{Method, header};
+use serde_json::json;
+use url::Url;
+
+use crate::acme;
+
+/// How often both are asked at once.
+const ROUNDS: usize = 10;
+
+struct Scene {
+    tenon: Tenon,
+    other: Option<Tenon>,
+    idp: Idp,
+    app: RelyingParty,
+}
+
+/// What the IdP's page posts, and the browser's cookie.
+struct Posting {
+    path: String,
+    form: [(&'static str, String); 2],
+    cookie: String,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let (tenon, organization, idp) = acme().await;
+        let other = tenon.replica().await;
+        idp.saml_connection(&tenon, &organization, json!({})).await;
+        let app = RelyingParty::register(&tenon).await;
+        let scene = Self {
+            tenon,
+            other,
+            idp,
+            app,
+        };
+        // The other one learns of connections within a second.
+        let [_, other] = scene.replicas();
+        let begin = scene.begin_path();
+        while other.get(&begin).await.status.as_u16() != 303 {
+            tokio::task::yield_now().await;
+        }
+        scene
+    }
+
+    fn replicas(&self) -> [Api; 2] {
+        let other = self.other.as_ref().unwrap_or(&self.tenon);
+        [&self.tenon, other].map(|replica| Api::at(replica.url(), None))
+    }
+
+    fn begin_path(&self) -> String {
+        let url = self.app.authorize_url("login_hint=ada@acme.example");
+        self.path_of(&url)
+    }
+
+    /// Of an address of the gateway, whichever replica is asked.
+    fn path_of(&self, url: &str) -> String {
+        let path = url.strip_prefix(&self.tenon.url());
+        path.unwrap_or_else(|| panic!("{url} is not the gateway's"))
+            .to_owned()
+    }
+
+    async fn answered(&self) -> Posting {
+        let [first, _] = self.replicas();
+        let begun = first.get(&self.begin_path()).await;
+        let cookie = begun.header("set-cookie").split(';').next();
+        let sent = Url::parse(begun.header("location")).expect("the IdP's address");
+        let request = AuthnRequest::from_redirect(&query(&sent, "SAMLRequest"));
+        let request = request.expect("a readable AuthnRequest");
+        let practice = self.idp.practice();
+        let response = practice.saml_response(&SamlAnswer {
+            person: &practice.people()[0],
+            audience: &request.issuer,
+            acs_url: &request.acs_url,
+            in_response_to: Some(&request.id),
+            sign: Sign::Assertion,
+            encrypt_for: None,
+            fault: None,
+        });
+        Posting {
+            path: self.path_of(&request.acs_url),
+            form: [
+                ("SAMLResponse", response.expect("a response")),
+                ("RelayState", query(&sent, "RelayState")),
+            ],
+            cookie: cookie.expect("a cookie").to_owned(),
+        }
+    }
+
+    /// The continue step, and the code that it ends with.
+    async fn code(&self, replica: &Api, answer: &Answer, cookie: &str) -> String {
+        let path = answer.header("location");
+        assert!(path.contains("/login/continue/"), "{path}");
+        let path = path.strip_prefix(&self.tenon.url()).unwrap_or(path);
+        let request = replica.request(Method::GET, path);
+        let landed = Api::answer(request.header(header::COOKIE, cookie)).await;
+        let landed = landed.header("location");
+        query(&Url::parse(landed).expect("the application"), "code")
+    }
+
+    async fn redeem(&self, replica: &Api, code: &str) -> Answer {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", RelyingParty::REDIRECT_URI),
+            ("code_verifier", RelyingParty::CODE_VERIFIER),
+        ];
+        let secret = self.app.client_secret.as_deref();
+        let request = replica.request(Method::POST, "/oauth/token");
+        let request = request.basic_auth(&self.app.client_id, secret);
+        Api::answer(request.form(&form)).await
+    }
+}
+
+async fn post(replica: &Api, posting: &Posting) -> Answer {
+    let request = replica.request(Method::POST, &posting.path);
+    Api::answer(request.form(&posting.form)).await
+}
+
+fn query(url: &Url, name: &str) -> String {
+    let value = url.query_pairs().find(|(key, _)| key == name);
+    let (_, value) = value.unwrap_or_else(|| panic!("no {name} in {url}"));
+    value.into_owned()
+}
+
+#[tokio::test]
+async fn one_response_posted_to_two_replicas_at_once_signs_in_once() {
+    let scene = Scene::start().await;
+    let [first, second] = scene.replicas();
+    for _ in 0..ROUNDS {
+        let posting = scene.answered().await;
+        let both = tokio::join!(post(&first, &posting), post(&second, &posting));
+        let (accepted, refused): (Vec<_>, Vec<_>) = [both.0, both.1]
+            .into_iter()
+            .partition(|answer| answer.status.as_u16() == 303);
+        assert_eq!(accepted.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].header("tenon-error"), "assertion_replayed");
+        // Any replica takes the next step.
+        let code = scene.code(&second, &accepted[0], &posting.cookie).await;
+        let tokens = scene.redeem(&first, &code).await.expect(200);
+        assert_eq!(scene.app.userinfo(&tokens).await.status.as_u16(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_code_redeemed_on_two_replicas_at_once_gives_tokens_once_and_they_end() {
+    let scene = Scene::start().await;
+    let [first, second] = scene.replicas();
+    for _ in 0..ROUNDS {
+        let posting = scene.answered().await;
+        let answer = post(&first, &posting).await;
+        let code = scene.code(&second, &answer, &posting.cookie).await;
+        let both = tokio::join!(scene.redeem(&first, &code), scene.redeem(&second, &code));
+        let (granted, refused): (Vec<_>, Vec<_>) = [both.0, both.1]
+            .into_iter()
+            .partition(|answer| answer.status.as_u16() == 200);
+        assert_eq!(granted.len(), 1, "{refused:?}");
+        assert_eq!(text(&refused[0].json["error"]), "invalid_grant");
+        // One of the two who held the code is a thief.
+        let tokens = &granted[0].json;
+        assert_eq!(scene.app.refresh(tokens).await.status.as_u16(), 400);
+        assert_eq!(scene.app.userinfo(tokens).await.status.as_u16(), 401);
+    }
+}
