@@ -110,6 +110,7 @@ impl SamlConnector {
         }
         for (wanted, field) in [
             (settings.sign_requests, "sign_requests"),
+            (settings.sign_metadata, "sign_metadata"),
             (
                 settings.want_encrypted_assertions,
                 "want_encrypted_assertions",
@@ -140,7 +141,6 @@ impl SamlConnector {
                 allow_sha1: settings.allow_sha1,
             },
             decryptor,
-            signer,
             template: Template {
                 sp_entity_id: sp.entity_id.clone(),
                 acs_url: sp.acs_url.clone(),
@@ -150,7 +150,13 @@ impl SamlConnector {
                 force_authn: settings.force_authn,
                 send_subject: settings.send_login_hint,
             },
-            metadata: metadata::render(sp, keys, settings.sign_requests),
+            metadata: metadata::render(
+                sp,
+                keys,
+                settings.sign_requests,
+                signer.as_ref().filter(|_| settings.sign_metadata),
+            ),
+            signer,
             settings: settings.clone(),
             mapping,
             sp: sp.clone(),

@@ -65,6 +65,8 @@ pub struct SamlSettings {
     pub force_authn: bool,
     /// Sends the login hint as `Subject`. Off by default: some IdPs refuse a request that names one.
     pub send_login_hint: bool,
+    /// Signs our own metadata.
+    pub sign_metadata: bool,
     pub attribute_mapping: AttributeMapping,
 }
 

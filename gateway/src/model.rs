@@ -21,14 +21,17 @@ mod webhook;
 
 pub use api_key::{ApiKey, ApiScope};
 pub use application::{Application, ApplicationType};
-pub use connection::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy};
+pub use connection::{
+    Connection, ConnectionKeyState, ConnectionState, ConnectionType, EmailDomainPolicy, Upkeep,
+};
 pub use connection_view::{
-    AttributeMapping, ConnectionView, IdpInitiated, SsoBinding, TokenEndpointAuthMethod, Transform,
+    AttributeMapping, ConnectionKey, ConnectionView, HeldMetadata, IdpInitiated, SsoBinding,
+    TokenEndpointAuthMethod, Transform,
 };
 pub use directory::{Directory, DirectoryState, DirectoryToken};
 pub use domain::{Domain, DomainState, TxtRecord};
 pub(crate) use event::sample_event;
-pub use event::{Actor, ActorKind, Cause, EventType, IdentityEvent, Member};
+pub use event::{Actor, ActorKind, Cause, CertificateNotice, EventType, IdentityEvent, Member};
 pub use group::Group;
 pub use login::{Login, LoginOutcome, LoginState};
 pub use organization::{Organization, OrganizationDomain, RolePolicy};

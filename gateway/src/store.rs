@@ -7,6 +7,8 @@
 pub mod api_keys;
 pub mod applications;
 pub mod columns;
+pub mod connection_keys;
+pub mod connection_upkeep;
 pub mod connections;
 mod counters;
 pub mod deliveries;

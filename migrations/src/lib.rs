@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 mod m20261122_000001_initial;
+mod m20261122_000003_connection_metadata;
 mod m20261122_000004_logout;
 
 pub struct Migrator;
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261122_000001_initial::Migration),
+            Box::new(m20261122_000003_connection_metadata::Migration),
             Box::new(m20261122_000004_logout::Migration),
         ]
     }

@@ -96,6 +96,37 @@ async fn simplesamlphp_accepts_our_signature_and_misses_it_where_it_asks_for_one
 }
 
 #[tokio::test]
+async fn simplesamlphp_takes_a_posted_request_with_its_signature_inside() {
+    let (tenon, idp) = start().await;
+    let settings = json!({"sso_binding": "post", "sign_requests": true});
+    connect(&tenon, &idp, settings).await;
+    idp.configure(json!({"require_signed": true}));
+    let app = RelyingParty::register(&tenon).await;
+    let mut browser = UserAgent::new();
+    for more in ["", "&prompt=login", "&max_age=60"] {
+        let url = app.authorize_url(&format!("login_hint=alice@acme.example{more}"));
+        let page = browser.get(&url).await;
+        assert!(page.decoded("SAMLRequest").contains("<ds:Signature "));
+        let page = browser.submit(&page, page.form()).await;
+        let posting = idp.sign_in(&mut browser, &page).await;
+        let landed = browser.submit(&posting, posting.form()).await;
+        app.redeem(&landed).await.expect(200);
+    }
+    // Whoever is signed in there needs no page.
+    let url = app.authorize_url("login_hint=alice@acme.example&prompt=none");
+    let page = browser.get(&url).await;
+    let posting = browser.submit(&page, page.form()).await;
+    let landed = browser.submit(&posting, posting.form()).await;
+    app.redeem(&landed).await.expect(200);
+    // A browser that nobody is signed in with does.
+    let mut browser = UserAgent::new();
+    let page = browser.get(&url).await;
+    let posting = browser.submit(&page, page.form()).await;
+    let landed = browser.submit(&posting, posting.form()).await;
+    assert_eq!(landed.query("error").as_deref(), Some("login_required"));
+}
+
+#[tokio::test]
 async fn simplesamlphp_encrypts_for_us() {
     let (tenon, idp) = start().await;
     connect(&tenon, &idp, json!({"want_encrypted_assertions": true})).await;

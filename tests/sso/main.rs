@@ -2,9 +2,12 @@
 
 mod failures;
 mod hostile_xml;
+mod metadata;
 mod oidc;
 mod replicas;
+mod requests;
 mod saml;
+mod upkeep;
 
 use integration::{Idp, Tenon, text};
 use serde_json::Value;

@@ -57,6 +57,7 @@ fn operations() -> Vec<(&'static str, Stranger, Value)> {
         ("DELETE /connections/{id}", Hidden, none.clone()),
         ("POST /connections/{id}/activate", Hidden, none.clone()),
         ("POST /connections/{id}/deactivate", Hidden, none.clone()),
+        ("POST /connections/{id}/rotate_keys", Hidden, json!({})),
         (
             "POST /connections/{id}/refresh_metadata",
             Hidden,

@@ -1,6 +1,7 @@
 //! Metadata, both ways: ours for the IdP's admin, and theirs as an admin pastes it (SAML Metadata 2).
 
 use super::certificate::Certificate;
+use super::request::{Signer, sign_enveloped};
 use super::response::SAMLP;
 use super::signature::DS;
 use super::write::Xml;
@@ -12,6 +13,8 @@ const MD: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
 const REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
 const POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 const MAX_METADATA: usize = 1024 * 1024;
+/// One document, one ID.
+const DOCUMENT_ID: &str = "_metadata";
 
 const NAME_ID_FORMATS: [&str; 3] = [
     "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
@@ -215,12 +218,36 @@ fn signing_certificates(role: Element<'_>, entity_id: &str) -> Result<Vec<String
 ///
 /// All keys are published for signing, so that the next one is known before it signs; only the first for
 /// encryption, so that IdPs have nothing to choose.
-pub(super) fn render(sp: &SpEndpoints, keys: &SpKeys, sign_requests: bool) -> String {
+pub(super) fn render(
+    sp: &SpEndpoints,
+    keys: &SpKeys,
+    sign_requests: bool,
+    signer: Option<&Signer>,
+) -> String {
+    let unsigned = document(sp, keys, sign_requests, signer.map(|_| ""));
+    match signer {
+        Some(signer) => {
+            let signature = sign_enveloped(&unsigned, DOCUMENT_ID, signer);
+            document(sp, keys, sign_requests, Some(&signature))
+        }
+        None => unsigned,
+    }
+}
+
+/// With a signature the document has an ID that the signature refers to.
+fn document(
+    sp: &SpEndpoints,
+    keys: &SpKeys,
+    sign_requests: bool,
+    signature: Option<&str>,
+) -> String {
     let mut xml = Xml::new();
-    xml.open(
-        "md:EntityDescriptor",
-        &[("xmlns:md", MD), ("entityID", &sp.entity_id)],
-    );
+    let mut entity = vec![("xmlns:md", MD), ("entityID", sp.entity_id.as_str())];
+    if signature.is_some() {
+        entity.push(("ID", DOCUMENT_ID));
+    }
+    xml.open("md:EntityDescriptor", &entity);
+    xml.raw(signature.unwrap_or_default());
     xml.open(
         "md:SPSSODescriptor",
         &[

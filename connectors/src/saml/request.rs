@@ -97,7 +97,8 @@ impl Template {
             ("AssertionConsumerServiceURL", self.acs_url.as_str()),
             ("ProtocolBinding", POST_BINDING),
         ];
-        if self.force_authn || login.force_authn {
+        // SAML knows no age: of a session at the IdP nobody can tell here whether it is young enough.
+        if self.force_authn || login.force_authn || login.max_age.is_some() {
             request.push(("ForceAuthn", "true"));
         }
         if login.passive {
@@ -193,7 +194,7 @@ pub(super) fn post(
 }
 
 /// A Signature element over the document, whose root has this ID (W3C xmldsig-core).
-fn sign_enveloped(xml: &str, id: &str, signer: &Signer) -> String {
+pub(super) fn sign_enveloped(xml: &str, id: &str, signer: &Signer) -> String {
     let digest = Hash::Sha256.digest(&canonical(xml));
     let mut info = Xml::new();
     info.open("ds:SignedInfo", &[("xmlns:ds", DS)]);

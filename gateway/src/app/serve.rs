@@ -52,6 +52,7 @@ pub async fn start(
         tokio::spawn(crate::webhooks::run(app.clone())),
         tokio::spawn(crate::flows::logout::notices::run(app.clone())),
         tokio::spawn(crate::flows::housekeeping::run(app.clone())),
+        tokio::spawn(crate::flows::connections::upkeep::run(app.clone())),
     ];
     let endpoint = crate::http::routes(&app, &health);
     let drain = app.drain.clone();

@@ -6,7 +6,11 @@
 
 mod keys;
 mod metadata;
+mod notices;
+mod refresh;
+mod rotation;
 mod settings;
+pub mod upkeep;
 
 use connectors::{Connector, Settings, SettingsProblem, SpKeys};
 
@@ -16,16 +20,20 @@ use crate::flows::login::sp_endpoints;
 use crate::flows::roles;
 use crate::ids::{ApplicationId, ConnectionId};
 use crate::model::{
-    Cause, Connection, ConnectionState, ConnectionType, ConnectionView, EmailDomainPolicy,
-    EventType, IdentityEvent, RoleSource, Timestamp,
+    Cause, Connection, ConnectionKey, ConnectionState, ConnectionType, ConnectionView,
+    EmailDomainPolicy, EventType, IdentityEvent, RoleSource, Timestamp,
 };
 use crate::store::{
-    OrgScope, Reads, Tx, applications, connections, role_mappings, sessions, users,
+    OrgScope, Reads, Tx, applications, connection_keys, connection_upkeep, connections,
+    role_mappings, sessions, users,
 };
 
 pub(crate) use keys::open as open_keys;
 pub use keys::{FreshKey, make_key};
-pub use metadata::{IdpFields, fetch, read};
+pub use metadata::{IdpFields, Read, fetch, read};
+pub(crate) use refresh::after_unknown_key;
+pub use refresh::{accept, reread, take};
+pub use rotation::{announced, rotate};
 pub use settings::{OidcChange, SamlChange, SettingsChange};
 
 /// A field of a change: absent leaves it, `Some(None)` clears it.
@@ -100,6 +108,7 @@ pub async fn create(
     }
     check(app, tx, scope, &connection).await?;
     connections::update(tx, scope, &connection).await?;
+    schedule(app, tx, scope, &connection, true).await?;
     let view = view(app, tx, scope, &connection).await?;
     tx.record(scope, event(EventType::ConnectionCreated, &view), cause);
     if activate {
@@ -119,6 +128,7 @@ pub async fn update(
 ) -> Result<ConnectionView, Error> {
     let before = locked(tx, scope, id).await?;
     let shown = view(app, tx, scope, &before).await?;
+    let told = change.metadata.is_some();
     let mut after = apply(app, tx, scope, before.clone(), change).await?;
     if after == before {
         return Ok(shown);
@@ -126,6 +136,8 @@ pub async fn update(
     after.updated_at = app.clock.now().into();
     check(app, tx, scope, &after).await?;
     connections::update(tx, scope, &after).await?;
+    let anew = told || after.metadata_url != before.metadata_url;
+    schedule(app, tx, scope, &after, anew).await?;
     let now = view(app, tx, scope, &after).await?;
     let event_type = EventType::ConnectionUpdated;
     let event = IdentityEvent::change(event_type, source(id), id, &shown, &now)
@@ -158,6 +170,7 @@ pub async fn switch(
     };
     check(app, tx, scope, &after).await?;
     connections::update(tx, scope, &after).await?;
+    schedule(app, tx, scope, &after, false).await?;
     let now = view(app, tx, scope, &after).await?;
     let event_type = match state {
         ConnectionState::Active => EventType::ConnectionActivated,
@@ -176,10 +189,24 @@ pub async fn view(
     scope: &OrgScope,
     connection: &Connection,
 ) -> Result<ConnectionView, Error> {
-    let keys = connections::keys(db, scope, connection.id).await?;
-    let certificates = keys.iter().map(|key| keys::pem(&key.certificate)).collect();
+    let keys = connection_keys::list(db, scope, connection.id).await?;
+    let keys = keys.into_iter().map(|key| ConnectionKey {
+        state: key.state,
+        certificate: keys::pem(&key.certificate),
+        changes_at: key.changes_at,
+        created_at: key.created_at,
+    });
+    let upkeep = match connection.kind {
+        ConnectionType::Saml => connection_upkeep::find(db, scope, connection.id).await?,
+        ConnectionType::Oidc => Default::default(),
+    };
     let endpoints = sp_endpoints(&app.public_url, connection.id);
-    Ok(ConnectionView::new(connection, endpoints, certificates))
+    Ok(ConnectionView::new(
+        connection,
+        endpoints,
+        keys.collect(),
+        upkeep,
+    ))
 }
 
 /// Several connections of one organization as they are shown.
@@ -196,22 +223,36 @@ pub async fn views(
     Ok(views)
 }
 
-/// What reading the metadata again changes.
-///
-/// # Errors
-/// `no_metadata_url` when the connection does not say where.
-pub async fn refreshed(app: &App, connection: &Connection) -> Result<ConnectionChange, Error> {
-    let (Some(url), Settings::Saml(saml)) = (&connection.metadata_url, &connection.settings) else {
-        return Err(Error::conflict(
-            "no_metadata_url",
-            "this connection has no metadata_url to read again",
-        ));
-    };
-    let entity_id = Some(saml.idp_entity_id.as_str()).filter(|id| !id.is_empty());
-    Ok(ConnectionChange {
-        metadata: Some(fetch(app, url, entity_id).await?),
-        ..Default::default()
-    })
+/// Has the connection's certificates looked at, and its metadata read in a day, with `anew` as if for the first
+/// time.
+async fn schedule(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    connection: &Connection,
+    anew: bool,
+) -> Result<(), Error> {
+    if connection.kind != ConnectionType::Saml {
+        return Ok(());
+    }
+    let now = app.clock.now().into();
+    let next = connection.metadata_url.as_ref().map(|_| refresh::next(app));
+    connection_upkeep::schedule(tx, scope, connection.id, next, anew, now).await?;
+    Ok(())
+}
+
+/// Records what changed in what is shown, if anything did.
+fn record_change(
+    tx: &Tx,
+    scope: &OrgScope,
+    before: &ConnectionView,
+    now: &ConnectionView,
+    cause: &Cause,
+) {
+    let event_type = EventType::ConnectionUpdated;
+    if let Some(event) = IdentityEvent::change(event_type, source(now.id), now.id, before, now) {
+        tx.record(scope, event, cause);
+    }
 }
 
 async fn locked(tx: &Tx, scope: &OrgScope, id: ConnectionId) -> Result<Connection, Error> {
@@ -276,7 +317,7 @@ async fn apply(
         }
     };
     if needs_key
-        && connections::keys(tx, scope, connection.id)
+        && connection_keys::list(tx, scope, connection.id)
             .await?
             .is_empty()
     {
@@ -284,9 +325,8 @@ async fn apply(
             Some(key) => key,
             None => make_key(app).await?,
         };
-        let now = Timestamp::from(app.clock.now());
         let stored = key.sealed(app, tx, scope).await?;
-        connections::insert_key(tx, scope, connection.id, &stored, now).await?;
+        connection_keys::insert(tx, scope, connection.id, &stored).await?;
     }
     Ok(connection)
 }

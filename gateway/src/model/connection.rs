@@ -1,6 +1,7 @@
 //! Connections: one SAML or OIDC identity provider of an organization.
 
 use connectors::Settings;
+use connectors::saml::IdpMetadata;
 use poem_openapi::Enum;
 use sea_orm::{DeriveActiveEnum, EnumIter};
 
@@ -31,6 +32,19 @@ impl ConnectionType {
             Self::Oidc => "oidc",
         }
     }
+}
+
+/// What a connection's own key pair is for at the moment; the first in this order is the first to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Enum, EnumIter, DeriveActiveEnum)]
+#[oai(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum ConnectionKeyState {
+    /// Signs, and is what the identity provider should encrypt for.
+    Current,
+    /// Published before it is used.
+    Next,
+    /// Still decrypts.
+    Previous,
 }
 
 /// Which asserted emails may sign in (SECURITY-MODEL G4).
@@ -64,4 +78,22 @@ pub struct Connection {
     pub default_application_id: Option<ApplicationId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// How the reading of a connection's metadata URL goes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Upkeep {
+    /// When the URL is read again; `None` without one.
+    pub refresh_at: Option<Timestamp>,
+    /// When it was read last, changed or not.
+    pub refreshed_at: Option<Timestamp>,
+    /// Of the document that was read last (RFC 9110 section 13.1).
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+    /// Readings that failed since then.
+    pub failures: i64,
+    /// Why the last one did.
+    pub failure: Option<String>,
+    /// What the document says now, as long as nobody confirmed it.
+    pub held: Option<(IdpMetadata, Timestamp)>,
 }

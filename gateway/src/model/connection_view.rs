@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use connectors::{Settings, SpEndpoints};
 use poem_openapi::{Enum, Object};
 
-use super::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy, Timestamp};
+use super::{
+    Connection, ConnectionKeyState, ConnectionState, ConnectionType, EmailDomainPolicy, Timestamp,
+    Upkeep,
+};
 use crate::ids::{ApplicationId, ConnectionId, OrganizationId};
 
 /// SAML Bindings 3.4 and 3.5.
@@ -89,16 +92,47 @@ pub struct SpView {
     pub acs_url: String,
     pub metadata_url: String,
     pub slo_url: String,
-    /// PEM, newest first: the first signs requests, all decrypt.
+    /// PEM: the first is the current one, which signs; all decrypt. `keys` says more.
     pub certificates: Vec<String>,
+}
+
+/// A key pair of ours, which signs requests and decrypts assertions, or signs `private_key_jwt` assertions.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct ConnectionKey {
+    pub state: ConnectionKeyState,
+    /// PEM.
+    pub certificate: String,
+    /// When the next key becomes the current one, or a previous one goes.
+    pub changes_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// What the metadata says now, as long as nobody confirmed it: another identity provider, or another place
+/// to sign in at.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct HeldMetadata {
+    pub idp_entity_id: String,
+    pub sso_url: String,
+    pub sso_binding: SsoBinding,
+    pub slo_url: Option<String>,
+    /// PEM.
+    pub certificates: Vec<String>,
+    /// Since when it says so.
+    pub held_at: Timestamp,
 }
 
 /// The SAML side of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 pub struct SamlView {
     pub sp: SpView,
-    /// Where `refresh_metadata` reads.
+    /// Read daily, and by `refresh_metadata`.
     pub metadata_url: Option<String>,
+    /// When it was read last.
+    pub metadata_refreshed_at: Option<Timestamp>,
+    /// Why it could not be read or used since then. What was read before goes on.
+    pub metadata_failure: Option<String>,
+    /// A change that waits for `refresh_metadata` with `accept_held`.
+    pub metadata_held: Option<HeldMetadata>,
     pub idp_entity_id: Option<String>,
     pub sso_url: Option<String>,
     pub sso_binding: SsoBinding,
@@ -114,6 +148,8 @@ pub struct SamlView {
     pub idp_initiated: IdpInitiated,
     pub name_id_format: Option<String>,
     pub force_authn: bool,
+    pub send_login_hint: bool,
+    pub sign_metadata: bool,
 }
 
 /// The OIDC side of a connection. The client secret is never shown.
@@ -151,13 +187,21 @@ pub struct ConnectionView {
     pub saml: Option<SamlView>,
     #[oai(skip_serializing_if_is_none)]
     pub oidc: Option<OidcView>,
+    /// Our own, the current one first.
+    pub keys: Vec<ConnectionKey>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
 impl ConnectionView {
-    /// `certificates` are the connection's own, PEM, newest first.
-    pub fn new(connection: &Connection, sp: SpEndpoints, certificates: Vec<String>) -> Self {
+    /// `keys` are the connection's own, the current one first.
+    pub fn new(
+        connection: &Connection,
+        sp: SpEndpoints,
+        keys: Vec<ConnectionKey>,
+        upkeep: Upkeep,
+    ) -> Self {
+        let certificates = keys.iter().map(|key| key.certificate.clone()).collect();
         let (mapping, saml, oidc) = match &connection.settings {
             Settings::Saml(saml) => (
                 &saml.attribute_mapping,
@@ -170,6 +214,16 @@ impl ConnectionView {
                         certificates,
                     },
                     metadata_url: connection.metadata_url.clone(),
+                    metadata_refreshed_at: upkeep.refreshed_at,
+                    metadata_failure: upkeep.failure,
+                    metadata_held: upkeep.held.map(|(held, held_at)| HeldMetadata {
+                        idp_entity_id: held.entity_id,
+                        sso_url: held.sso_url,
+                        sso_binding: held.sso_binding.into(),
+                        slo_url: held.slo_url,
+                        certificates: held.certificates,
+                        held_at,
+                    }),
                     idp_entity_id: unless_empty(&saml.idp_entity_id),
                     sso_url: unless_empty(&saml.sso_url),
                     sso_binding: saml.sso_binding.into(),
@@ -184,6 +238,8 @@ impl ConnectionView {
                     idp_initiated: saml.idp_initiated.into(),
                     name_id_format: saml.name_id_format.clone(),
                     force_authn: saml.force_authn,
+                    send_login_hint: saml.send_login_hint,
+                    sign_metadata: saml.sign_metadata,
                 }),
                 None,
             ),
@@ -215,6 +271,7 @@ impl ConnectionView {
             attribute_mapping: mapping.clone().into(),
             saml,
             oidc,
+            keys,
             created_at: connection.created_at,
             updated_at: connection.updated_at,
         }

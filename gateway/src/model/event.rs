@@ -22,6 +22,8 @@ pub enum EventType {
     ConnectionActivated,
     ConnectionDeactivated,
     ConnectionDeleted,
+    ConnectionCertificateExpiring,
+    ConnectionCertificateExpired,
     DirectoryCreated,
     DirectoryUpdated,
     DirectoryActivated,
@@ -46,7 +48,7 @@ pub enum EventType {
 }
 
 impl EventType {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::OrganizationCreated,
         Self::OrganizationUpdated,
         Self::OrganizationDeleted,
@@ -59,6 +61,8 @@ impl EventType {
         Self::ConnectionActivated,
         Self::ConnectionDeactivated,
         Self::ConnectionDeleted,
+        Self::ConnectionCertificateExpiring,
+        Self::ConnectionCertificateExpired,
         Self::DirectoryCreated,
         Self::DirectoryUpdated,
         Self::DirectoryActivated,
@@ -96,6 +100,8 @@ impl EventType {
             Self::ConnectionActivated => "connection.activated",
             Self::ConnectionDeactivated => "connection.deactivated",
             Self::ConnectionDeleted => "connection.deleted",
+            Self::ConnectionCertificateExpiring => "connection.certificate_expiring",
+            Self::ConnectionCertificateExpired => "connection.certificate_expired",
             Self::DirectoryCreated => "directory.created",
             Self::DirectoryUpdated => "directory.updated",
             Self::DirectoryActivated => "directory.activated",
@@ -172,6 +178,17 @@ pub struct Member {
     pub id: String,
 }
 
+/// The certificate of `connection.certificate_expiring` and `connection.certificate_expired`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CertificateNotice {
+    /// SHA-256 of the DER form, lower-case hexadecimal.
+    pub fingerprint: String,
+    pub subject: String,
+    pub not_after: Timestamp,
+    /// 60, 30, 14, 7, 3 or 1, rounded up to the next of these; 0 once it has expired.
+    pub days_left: i64,
+}
+
 /// A fact for the application. It gets its id, time and `sequence` when its transaction commits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IdentityEvent {
@@ -185,6 +202,7 @@ pub struct IdentityEvent {
     /// Only the fields that changed, as they were.
     pub previous: Option<Map<String, Value>>,
     pub member: Option<Member>,
+    pub certificate: Option<CertificateNotice>,
 }
 
 impl IdentityEvent {
@@ -202,6 +220,7 @@ impl IdentityEvent {
             object: object.to_json().unwrap_or_default(),
             previous: None,
             member: None,
+            certificate: None,
         }
     }
 
@@ -237,6 +256,11 @@ impl IdentityEvent {
         self
     }
 
+    pub fn with_certificate(mut self, certificate: CertificateNotice) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
     pub fn with_member(mut self, member: Member) -> Self {
         self.member = Some(member);
         self
@@ -248,6 +272,8 @@ struct Data<'a> {
     object: &'a Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     member: Option<&'a Member>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<&'a CertificateNotice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<&'a Map<String, Value>>,
     actor: &'a Actor,
@@ -294,6 +320,7 @@ impl IdentityEvent {
             data: Data {
                 object: &self.object,
                 member: self.member.as_ref(),
+                certificate: self.certificate.as_ref(),
                 previous: self.previous.as_ref(),
                 actor: &cause.actor,
                 request_id: &cause.request_id,
@@ -330,6 +357,7 @@ pub(crate) fn sample_event(
         data: Data {
             object: &endpoint.to_json().unwrap_or_default(),
             member: None,
+            certificate: None,
             previous: None,
             actor: &cause.actor,
             request_id: &cause.request_id,

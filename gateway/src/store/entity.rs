@@ -5,9 +5,11 @@
 pub mod api_keys;
 pub mod applications;
 pub mod authorization_codes;
+pub mod certificate_notices;
 pub mod config_changes;
 pub mod config_version;
 pub mod connection_keys;
+pub mod connection_upkeep;
 pub mod connections;
 pub mod data_keys;
 pub mod deliveries;

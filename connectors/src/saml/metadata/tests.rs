@@ -206,7 +206,7 @@ fn our_own_metadata_is_well_formed_and_says_where_to_answer() {
     let keys = SpKeys {
         pairs: vec![pair(CERTIFICATE), pair(NEXT)],
     };
-    let xml = render(&sp, &keys, true);
+    let xml = render(&sp, &keys, true, None);
     let source = Source::new(xml.into_bytes()).unwrap();
     let document = Document::parse(&source).unwrap();
     let root = document.root();
@@ -235,4 +235,42 @@ fn our_own_metadata_is_well_formed_and_says_where_to_answer() {
         .text()
         .unwrap();
     assert_eq!(base64::decode(written).unwrap(), keys.pairs[0].certificate);
+}
+
+#[test]
+fn our_metadata_is_signed_where_that_is_wanted() {
+    use super::super::signature::{Trust, verify};
+
+    const PRIVATE: &str = include_str!("../../../../fixtures/saml/keys/sp.key.pem");
+    const PUBLIC: &str = include_str!("../../../../fixtures/saml/keys/sp.crt.pem");
+    let der = |pem: &str| {
+        let lines = pem.lines().filter(|line| !line.starts_with("--"));
+        base64::decode(&lines.collect::<String>()).unwrap()
+    };
+    let keys = SpKeys {
+        pairs: vec![crate::SpKeyPair {
+            private_key: der(PRIVATE),
+            certificate: der(PUBLIC),
+        }],
+    };
+    let sp = SpEndpoints {
+        entity_id: "https://sso.example/metadata".to_owned(),
+        acs_url: "https://sso.example/acs".to_owned(),
+        slo_url: "https://sso.example/slo".to_owned(),
+        metadata_url: "https://sso.example/metadata".to_owned(),
+        redirect_uri: String::new(),
+    };
+    let signer = Signer::new(&keys.pairs[0]).unwrap();
+    let xml = render(&sp, &keys, false, Some(&signer));
+    let source = Source::new(xml.into_bytes()).unwrap();
+    let document = Document::parse(&source).unwrap();
+    let trust = Trust {
+        certificates: vec![Certificate::parse(PUBLIC.as_bytes()).unwrap()],
+        allow_sha1: false,
+    };
+    // The first child, as the schema has it.
+    let first = document.root().children().next().unwrap();
+    assert!(first.is(DS, "Signature"));
+    assert!(verify(document.root(), first, &trust).is_ok());
+    assert!(!render(&sp, &keys, false, None).contains("Signature"));
 }

@@ -10,9 +10,10 @@ use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::ConnectionId;
+use crate::model::ConnectionKeyState;
 use crate::secrets::Secret;
-use crate::store::connections::StoredKey;
-use crate::store::{OrgScope, Reads, connections};
+use crate::store::connection_keys::{self, StoredKey};
+use crate::store::{OrgScope, Reads};
 
 /// IdPs pin the key; a date that comes soon would only break sign-ins.
 const VALID_FOR_YEARS: i32 = 10;
@@ -65,6 +66,7 @@ fn generate(id: String, now: DateTime<Utc>, name: &str) -> Result<FreshKey, rcge
 }
 
 impl FreshKey {
+    /// As the current key, which the first one is.
     pub(super) async fn sealed(
         &self,
         app: &App,
@@ -77,6 +79,9 @@ impl FreshKey {
             id: self.id.clone(),
             certificate: STANDARD.encode(&self.certificate),
             private_key_sealed: app.vault.seal(db, scope, place, private_key).await?,
+            state: ConnectionKeyState::Current,
+            changes_at: None,
+            created_at: app.clock.now().into(),
         })
     }
 }
@@ -89,7 +94,7 @@ pub(crate) async fn open(
     id: ConnectionId,
 ) -> Result<SpKeys, Error> {
     let mut pairs = Vec::new();
-    for key in connections::keys(db, scope, id).await? {
+    for key in connection_keys::list(db, scope, id).await? {
         let place = ("connection_keys", "private_key_sealed", key.id.as_str());
         let private_key = app
             .vault

@@ -32,6 +32,8 @@ pub struct SamlChange {
     pub idp_initiated: Change<IdpInitiated>,
     pub name_id_format: Change<String>,
     pub force_authn: Change<bool>,
+    pub send_login_hint: Change<bool>,
+    pub sign_metadata: Change<bool>,
 }
 
 /// Clearing a field gives it back its default.
@@ -118,6 +120,8 @@ impl SamlChange {
         set(&mut saml.idp_initiated, self.idp_initiated);
         set_optional(&mut saml.name_id_format, self.name_id_format);
         set(&mut saml.force_authn, self.force_authn);
+        set(&mut saml.send_login_hint, self.send_login_hint);
+        set(&mut saml.sign_metadata, self.sign_metadata);
     }
 }
 

@@ -10,6 +10,7 @@ use super::begin::{Pending, new_login, protocol};
 use super::{Browser, LOGIN_LIFETIME, OpenConnection, unsolicited};
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::connections;
 use crate::flows::discovery::domain_of_email;
 use crate::ids::LoginId;
 use crate::model::{
@@ -90,7 +91,26 @@ pub async fn complete(
         // Verified or ended before, or too old. What it says is still worth a trace: a replay is named so.
         return used_before(app, open, callback, pending, browser).await;
     };
+    // The same answer is checked once more if the connection's metadata says by now who signed it.
+    let again = open
+        .connection
+        .metadata_url
+        .as_ref()
+        .map(|_| callback.clone());
     let mut completion = check(app, open, callback, Some(&expected), now).await;
+    let refreshed = match (&completion.outcome, again) {
+        (Err(error), Some(again)) => connections::after_unknown_key(app, open, error)
+            .await?
+            .map(|open| (open, again)),
+        _ => None,
+    };
+    let open = match &refreshed {
+        Some((fresh, again)) => {
+            completion = check(app, fresh, again.clone(), Some(&expected), now).await;
+            fresh
+        }
+        None => open,
+    };
     completion.trace.pass(CheckName::Connection);
     let identity = match completion.outcome {
         Ok(identity) => identity,

@@ -20,6 +20,10 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(super) struct Body<T>(pub T);
 
+/// A JSON body that may be left out, which says nothing.
+#[derive(Debug)]
+pub(super) struct OptionalBody<T>(pub T);
+
 static SCHEMAS: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry = Registry::new();
     <Api as OpenApi>::register(&mut registry);
@@ -61,17 +65,51 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        if let Some(content_type) = request.content_type()
-            && !Json::<T>::check_content_type(content_type)
-        {
-            return Err(Problem::http(
-                http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "the body has to be application/json",
-            )
-            .into());
-        }
+        check_type::<T>(request)?;
         let bytes = body.take()?.into_bytes().await?;
         Ok(Self(parse(&bytes).map_err(Problem::from)?))
+    }
+}
+
+impl<'a, T: ParseFromJSON + Default> ApiExtractor<'a> for OptionalBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let meta = Body::<T>::request_meta()?;
+        Some(MetaRequest {
+            required: false,
+            ..meta
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = body.take()?.into_bytes().await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        check_type::<T>(request)?;
+        Ok(Self(parse(&bytes).map_err(Problem::from)?))
+    }
+}
+
+fn check_type<T: ParseFromJSON>(request: &Request) -> poem::Result<()> {
+    match request.content_type() {
+        Some(content_type) if !Json::<T>::check_content_type(content_type) => Err(Problem::http(
+            http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "the body has to be application/json",
+        )
+        .into()),
+        _ => Ok(()),
     }
 }

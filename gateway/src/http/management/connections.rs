@@ -9,7 +9,7 @@ use poem_openapi::payload::Json;
 
 use super::Tag;
 use super::answer::{Answer, Created, Deleted, Done};
-use super::body::Body;
+use super::body::{Body, OptionalBody};
 use super::key::{ApiKey, Write};
 use super::once::{Attempt, Once};
 use super::page::{Cursor, Limit, Page, window};
@@ -19,8 +19,8 @@ use crate::error::Error;
 use crate::flows::connections as flow;
 use crate::ids::{ConnectionId, OrganizationId};
 use crate::model::{Connection, ConnectionState, ConnectionType, ConnectionView, Slice};
-use crate::store::{OrgScope, Reads, connections};
-use input::{ConnectionPatch, NewConnection};
+use crate::store::{OrgScope, Reads, connection_keys, connections};
+use input::{ConnectionPatch, KeyRotation, MetadataRefresh, NewConnection};
 
 pub(super) struct Connections;
 
@@ -187,7 +187,10 @@ impl Connections {
 
     /// Read a SAML connection's metadata again.
     ///
-    /// From its `metadata_url`; without one, 409 `no_metadata_url`.
+    /// From its `metadata_url`; without one, 409 `no_metadata_url`. If it names another identity provider now,
+    /// or leads to another host, the change is shown as `metadata_held` and nothing is applied. With
+    /// `accept_held` that change is applied as it is shown, without reading again; 409 `nothing_held` if there
+    /// is none.
     #[oai(
         path = "/connections/:id/refresh_metadata",
         method = "post",
@@ -199,20 +202,67 @@ impl Connections {
         key: ApiKey<Write>,
         id: Path<ConnectionId>,
         #[oai(name = "Idempotency-Key")] once: Once,
+        OptionalBody(wish): OptionalBody<MetadataRefresh>,
     ) -> Result<Done<ConnectionView>, Problem> {
         let db = app.store.read();
         let scope = key.scope_owning(&db, id.0).await?;
         if let Some(answer) = once.answered(&app, &key).await? {
             return Ok(answer);
         }
-        let change = flow::refreshed(&app, &found(&db, &scope, id.0).await?).await?;
+        let connection = found(&db, &scope, id.0).await?;
+        let accept = wish.accept_held.unwrap_or(false);
+        let read = match accept {
+            true => None,
+            false => Some(flow::reread(&app, &connection).await?),
+        };
         let (tx, claim) = match once.begin(&app, &key).await? {
             Attempt::First(tx, claim) => (tx, claim),
             Attempt::Again(answer) => return Ok(answer),
         };
         let cause = key.cause();
-        let connection = flow::update(&app, &tx, &scope, id.0, change, &cause).await?;
-        Ok(claim.commit(&app, tx, Answer::new(&connection)).await?)
+        let view = match read {
+            Some(read) => flow::take(&app, &tx, &scope, id.0, read, &cause).await?,
+            None => flow::accept(&app, &tx, &scope, id.0, &cause).await?,
+        };
+        Ok(claim.commit(&app, tx, Answer::new(&view)).await?)
+    }
+
+    /// Rotate a connection's own key.
+    ///
+    /// The next key is published at once and used after 14 days, when everybody has had the time to read it;
+    /// the one before it decrypts for 14 days more. `activate_now` uses it, or the one that is announced
+    /// already, at once. 409 `no_key` where the connection uses none, `rotation_under_way` while a next one is
+    /// announced, `too_many_keys` while too many previous ones still decrypt.
+    #[oai(
+        path = "/connections/:id/rotate_keys",
+        method = "post",
+        operation_id = "rotateConnectionKeys"
+    )]
+    async fn rotate_keys(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<ConnectionId>,
+        #[oai(name = "Idempotency-Key")] once: Once,
+        OptionalBody(wish): OptionalBody<KeyRotation>,
+    ) -> Result<Done<ConnectionView>, Problem> {
+        let db = app.store.read();
+        let scope = key.scope_owning(&db, id.0).await?;
+        if let Some(answer) = once.answered(&app, &key).await? {
+            return Ok(answer);
+        }
+        let keys = connection_keys::list(&db, &scope, id.0).await?;
+        let fresh = match flow::announced(&keys) {
+            Some(_) => None,
+            None => Some(flow::make_key(&app).await?),
+        };
+        let (tx, claim) = match once.begin(&app, &key).await? {
+            Attempt::First(tx, claim) => (tx, claim),
+            Attempt::Again(answer) => return Ok(answer),
+        };
+        let (now, cause) = (wish.activate_now.unwrap_or(false), key.cause());
+        let view = flow::rotate(&app, &tx, &scope, id.0, fresh, now, &cause).await?;
+        Ok(claim.commit(&app, tx, Answer::new(&view)).await?)
     }
 }
 

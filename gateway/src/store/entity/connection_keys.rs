@@ -1,7 +1,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ConnectionId, OrganizationId};
-use crate::model::Timestamp;
+use crate::model::{ConnectionKeyState, Timestamp};
 use crate::store::scope::OrgOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -13,6 +13,8 @@ pub struct Model {
     pub connection_id: ConnectionId,
     pub certificate: String,
     pub private_key_sealed: String,
+    pub state: ConnectionKeyState,
+    pub changes_at: Option<Timestamp>,
     pub created_at: Timestamp,
 }
 

@@ -56,12 +56,26 @@ pub(super) struct ConnectionPatch {
     attribute_mapping: MaybeUndefined<AttributeMappingInput>,
 }
 
+/// How metadata is read again.
+#[derive(Default, Object)]
+pub(super) struct MetadataRefresh {
+    /// Apply what `metadata_held` shows, and read nothing.
+    pub(super) accept_held: Option<bool>,
+}
+
+/// How a key changes over.
+#[derive(Default, Object)]
+pub(super) struct KeyRotation {
+    /// Use the next key at once.
+    pub(super) activate_now: Option<bool>,
+}
+
 /// SAML settings. `metadata_xml` or `metadata_url` fill in what the identity provider's metadata says; a
 /// field beside them wins.
 #[derive(Object)]
 struct SamlInput {
     metadata_xml: Option<String>,
-    /// Fetched now, and again by `refresh_metadata`.
+    /// Fetched now, then daily and by `refresh_metadata`.
     #[oai(validator(max_length = 2000))]
     metadata_url: MaybeUndefined<String>,
     /// Of a document with several identity providers, the one to take.
@@ -87,6 +101,10 @@ struct SamlInput {
     #[oai(validator(max_length = 200))]
     name_id_format: MaybeUndefined<String>,
     force_authn: MaybeUndefined<bool>,
+    /// Send the login hint as the request's `Subject`; some providers refuse a request that names one.
+    send_login_hint: MaybeUndefined<bool>,
+    /// Sign our metadata with the current key.
+    sign_metadata: MaybeUndefined<bool>,
 }
 
 /// OIDC settings. A new connection that has any needs `issuer` and `client_id`.
@@ -248,6 +266,8 @@ impl SamlInput {
             idp_initiated: self.idp_initiated.map_value(Into::into).into(),
             name_id_format: self.name_id_format.into(),
             force_authn: self.force_authn.into(),
+            send_login_hint: self.send_login_hint.into(),
+            sign_metadata: self.sign_metadata.into(),
         }
     }
 }
