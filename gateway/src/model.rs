@@ -3,6 +3,7 @@
 
 mod api_key;
 mod application;
+mod audit;
 mod connection;
 mod connection_view;
 mod directory;
@@ -21,6 +22,7 @@ mod webhook;
 
 pub use api_key::{ApiKey, ApiScope};
 pub use application::{Application, ApplicationType};
+pub use audit::{Act, AuditActor, AuditEntry};
 pub use connection::{
     Connection, ConnectionKeyState, ConnectionState, ConnectionType, EmailDomainPolicy, Upkeep,
 };

@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod applications;
+pub mod audit;
 pub mod columns;
 pub mod connection_keys;
 pub mod connection_upkeep;

@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 mod m20261122_000001_initial;
+mod m20261122_000002_audit_log;
 mod m20261122_000003_connection_metadata;
 mod m20261122_000004_logout;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261122_000001_initial::Migration),
+            Box::new(m20261122_000002_audit_log::Migration),
             Box::new(m20261122_000003_connection_metadata::Migration),
             Box::new(m20261122_000004_logout::Migration),
         ]

@@ -7,13 +7,13 @@ use tokio::net::UdpSocket;
 use super::{acme, errors, event_types, events, stranger};
 
 /// A name server that knows TXT records and nothing else.
-struct NameServer {
-    address: String,
+pub(super) struct NameServer {
+    pub(super) address: String,
     records: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl NameServer {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
         let address = socket.local_addr().expect("an address").to_string();
         let records: Arc<Mutex<Vec<(String, String)>>> = Arc::default();

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod applications;
+mod audit_log;
 mod bad_input;
 mod connections;
 mod conventions;

@@ -168,6 +168,8 @@ fn operations() -> Vec<(&'static str, Stranger, Value)> {
         ("GET /organizations/{id}/snapshot", Hidden, none.clone()),
         ("GET /logins", OwnOnly, none.clone()),
         ("GET /logins/{id}", Hidden, none.clone()),
+        ("GET /audit_log", OwnOnly, none.clone()),
+        ("GET /audit_log/export", OwnOnly, none.clone()),
         ("GET /sessions", OwnOnly, none.clone()),
         ("DELETE /sessions/{id}", Hidden, none.clone()),
         ("GET /api_keys", OwnOnly, none.clone()),
@@ -262,6 +264,7 @@ async fn filters_do_not_reach_over_the_wall() {
     let user = user.rsplit('/').next().expect("an id");
     for path in [
         format!("/events?organization_id={id}"),
+        format!("/audit_log?organization_id={id}"),
         format!("/logins?organization_id={id}"),
         "/logins?email=ada@acme.example".to_owned(),
         format!("/sessions?organization_id={id}"),

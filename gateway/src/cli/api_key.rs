@@ -10,7 +10,7 @@ use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::flows::api_keys::{self, NewApiKey};
 use crate::ids::OrganizationId;
-use crate::model::ApiScope;
+use crate::model::{Act, ActorKind, ApiScope, Cause};
 use crate::store::global::Owned as _;
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +66,9 @@ pub(super) async fn run(config: Config, command: ApiKeyCommand) -> Result<(), Fa
         expires_at: None,
     };
     let (key, text) = api_keys::create(&app, &tx, new).await?;
+    let cause = Cause::new(ActorKind::Operator, "command_line", "api-key create");
+    let act = Act::new("api_key.created", key.id, &cause);
+    tx.audit(act.inside(key.organization_id).made(&key));
     tx.commit().await?;
     eprintln!(
         "{} was made; this is the only time that it is shown:",

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::{ApiKeyId, OrganizationId};
-use crate::model::{ApiKey, ApiScope, Timestamp};
+use crate::model::{Act, ActorKind, ApiKey, ApiScope, Cause, Timestamp};
 use crate::store::{Tx, api_keys};
 
 /// What a key starts with, so that scanners for leaked secrets know one.
@@ -47,7 +47,11 @@ pub async fn accept_bootstrap_key(app: &App) -> Result<(), Error> {
     };
     let tx = app.store.begin().await?;
     match insert(app, &tx, new, text).await {
-        Ok(_) => Ok(tx.commit().await?),
+        Ok(key) => {
+            let cause = Cause::new(ActorKind::Operator, "bootstrap_api_key", "start");
+            tx.audit(Act::new("api_key.created", key.id, &cause).made(&key));
+            Ok(tx.commit().await?)
+        }
         // Another replica was first.
         Err(Error::Store(error)) if error.is_unique_violation() => Ok(()),
         Err(error) => Err(error),

@@ -69,9 +69,14 @@ pub async fn rotate_secret(
 }
 
 /// Removes an application: the sessions that it was signed in to end, and with them their tokens
-/// (SECURITY-MODEL G22).
-pub async fn remove(app: &App, tx: &Tx, id: ApplicationId, cause: &Cause) -> Result<(), Error> {
-    applications::lock(tx, id)
+/// (SECURITY-MODEL G22). Returns it as it was last.
+pub async fn remove(
+    app: &App,
+    tx: &Tx,
+    id: ApplicationId,
+    cause: &Cause,
+) -> Result<Application, Error> {
+    let stored = applications::lock(tx, id)
         .await?
         .ok_or(Error::NotFound("application"))?;
     let now = Timestamp::from(app.clock.now());
@@ -79,7 +84,7 @@ pub async fn remove(app: &App, tx: &Tx, id: ApplicationId, cause: &Cause) -> Res
         sessions::end_sessions_of_application(tx, &scope, id, cause, now).await?;
     }
     applications::remove(tx, id).await?;
-    Ok(())
+    Ok(stored.application)
 }
 
 fn new_secret(app: &App) -> String {

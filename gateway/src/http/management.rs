@@ -3,6 +3,7 @@
 mod answer;
 mod api_keys;
 mod applications;
+mod audit_log;
 mod body;
 mod connections;
 mod deliveries;
@@ -62,6 +63,7 @@ type DeploymentApi = (
     webhook_endpoints::WebhookEndpoints,
     deliveries::Deliveries,
     events::Events,
+    audit_log::AuditLog,
 );
 
 fn api() -> Api {
@@ -85,6 +87,7 @@ fn api() -> Api {
             webhook_endpoints::WebhookEndpoints,
             deliveries::Deliveries,
             events::Events,
+            audit_log::AuditLog,
         ),
     )
 }
@@ -120,6 +123,9 @@ enum Tag {
     Webhooks,
     /// Every change of an organization, in order.
     Events,
+    /// Who did what, in which organization.
+    #[oai(rename = "Audit log")]
+    AuditLog,
 }
 
 /// Everything below `/api`.

@@ -1,5 +1,7 @@
 //! Events: one normalized fact about an organization, as the application receives it (CONTRACT section 7).
 
+use std::net::IpAddr;
+
 use poem_openapi::types::ToJSON;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -139,6 +141,19 @@ pub enum ActorKind {
     System,
 }
 
+impl ActorKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Connection => "connection",
+            Self::ApiKey => "api_key",
+            Self::Portal => "portal",
+            Self::Operator => "operator",
+            Self::System => "system",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Actor {
     pub kind: ActorKind,
@@ -150,6 +165,8 @@ pub struct Actor {
 pub struct Cause {
     pub actor: Actor,
     pub request_id: String,
+    /// Where the request came from. The audit log keeps it, events do not.
+    pub ip: Option<IpAddr>,
 }
 
 impl Cause {
@@ -160,7 +177,13 @@ impl Cause {
                 id: id.to_string(),
             },
             request_id: request_id.to_owned(),
+            ip: None,
         }
+    }
+
+    pub fn from_ip(mut self, ip: IpAddr) -> Self {
+        self.ip = Some(ip);
+        self
     }
 
     /// Tenon itself: a timer, a worker.

@@ -67,6 +67,21 @@ pub async fn list(
     Ok(slice.map(ApiKey::from))
 }
 
+/// The key, or the one of this organization.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "keys belong to the deployment; a bound one finds its own organization's"
+)]
+pub async fn find(
+    db: &impl Reads,
+    bound_to: Option<OrganizationId>,
+    id: ApiKeyId,
+) -> Result<Option<ApiKey>, StoreError> {
+    let query = Entity::find().filter(reachable(bound_to));
+    let row = query.filter(Column::Id.eq(id)).one(db.db()).await?;
+    Ok(row.map(ApiKey::from))
+}
+
 /// False when there is no such key.
 #[expect(
     clippy::disallowed_methods,

@@ -4,6 +4,7 @@
 
 pub mod api_keys;
 pub mod applications;
+pub mod audit_log;
 pub mod authorization_codes;
 pub mod certificate_notices;
 pub mod config_changes;

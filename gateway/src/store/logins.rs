@@ -37,6 +37,13 @@ pub struct StoredLogin {
     pub expires_at: Timestamp,
 }
 
+impl StoredLogin {
+    /// Whether the application asked for it; the others begin with a response that nobody asked for.
+    pub fn is_solicited(&self) -> bool {
+        self.request_id.is_some() || self.relay_state.is_some()
+    }
+}
+
 /// Inserts a login as it stands.
 pub async fn insert(tx: &Tx, scope: &OrgScope, stored: &StoredLogin) -> Result<(), StoreError> {
     let login = &stored.login;

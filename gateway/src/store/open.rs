@@ -176,6 +176,7 @@ impl Store {
             durable,
             store: self.clone(),
             events: std::sync::Mutex::default(),
+            acts: std::sync::Mutex::default(),
             config: std::sync::Mutex::default(),
         })
     }

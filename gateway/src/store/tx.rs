@@ -7,9 +7,9 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use super::group_commit::Turn;
 use super::reading::ReadPool;
-use super::{OrgScope, Store, StoreError, outbox};
+use super::{OrgScope, Store, StoreError, audit, outbox};
 use crate::ids::OrganizationId;
-use crate::model::{Cause, IdentityEvent};
+use crate::model::{Act, Cause, IdentityEvent};
 
 /// Something that queries run on: a transaction, or the pool for a single read.
 pub trait Reads: Sync {
@@ -53,6 +53,8 @@ pub struct Tx {
     pub(super) durable: bool,
     pub(super) store: Store,
     pub(super) events: Mutex<Vec<(OrganizationId, IdentityEvent, Cause)>>,
+    /// What somebody did that no event tells of.
+    pub(super) acts: Mutex<Vec<Act>>,
     /// Organizations of which something changed that replicas hold in memory; `None` in the set stands for
     /// what is above organizations.
     pub(super) config: Mutex<BTreeSet<Option<OrganizationId>>>,
@@ -78,6 +80,14 @@ impl Tx {
             .push((scope.organization(), event, cause.clone()));
     }
 
+    /// Keeps an act for the audit log. Acts that an event tells of are taken from the event at the commit.
+    pub fn audit(&self, act: Act) {
+        self.acts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(act);
+    }
+
     /// Notes that what replicas hold in memory of this organization (domains, connections, directories'
     /// tokens) changes with this transaction.
     pub fn touch_config(&self, scope: &OrgScope) {
@@ -95,14 +105,19 @@ impl Tx {
             .insert(None);
     }
 
-    /// Writes the outbox and commits. On return the change and its events are durable, and this replica's
-    /// memory shows the change.
+    /// Writes audit log and outbox, and commits. On return the change, its entries and its events are durable,
+    /// and this replica's memory shows the change.
     pub async fn commit(self) -> Result<(), StoreError> {
         let config =
             std::mem::take(&mut *self.config.lock().unwrap_or_else(PoisonError::into_inner));
         let events =
             std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
+        let acts = std::mem::take(&mut *self.acts.lock().unwrap_or_else(PoisonError::into_inner));
         let store = self.store.clone();
+        let acts = Act::of_transaction(&events, acts);
+        if !acts.is_empty() {
+            audit::write(self.db(), &store, acts).await?;
+        }
         if !config.is_empty() {
             outbox::note_config_changes(self.db(), &config, store.clock().now().into()).await?;
         }

@@ -3,7 +3,9 @@
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::WebhookEndpointId;
-use crate::model::{Cause, EventType, IdentityEvent, Timestamp, WebhookEndpoint};
+use crate::model::{
+    Act, Cause, EventType, IdentityEvent, Timestamp, WebhookEndpoint, WebhookEndpointState,
+};
 use crate::store::webhook_endpoints;
 
 /// Why an endpoint is off: its `disabled_reason`.
@@ -32,22 +34,30 @@ pub(super) async fn disable(app: &App, id: WebhookEndpointId, reason: Reason) ->
     if !webhook_endpoints::disable(&tx, id, reason.as_str(), now).await? {
         return Ok(());
     }
-    if let Some(endpoint) = webhook_endpoints::find(&tx, None, id).await?
-        && let Some(organization) = endpoint.organization_id
-    {
-        let event = IdentityEvent::new(
-            EventType::WebhookEndpointDisabled,
-            format!("/webhook_endpoints/{id}"),
-            id,
-            &WebhookEndpoint::from(endpoint),
-        )
-        .with_previous(
-            [("state".to_owned(), "enabled".into())]
-                .into_iter()
-                .collect(),
+    if let Some(endpoint) = webhook_endpoints::find(&tx, None, id).await? {
+        let endpoint = WebhookEndpoint::from(endpoint);
+        let cause = Cause::system("webhooks");
+        let enabled = WebhookEndpoint {
+            state: WebhookEndpointState::Enabled,
+            disabled_reason: None,
+            ..endpoint.clone()
+        };
+        let act = Act::new("webhook_endpoint.disabled", id, &cause);
+        tx.audit(
+            act.inside(endpoint.organization_id)
+                .changed(&enabled, &endpoint),
         );
-        let scope = app.store.organization_named(organization);
-        tx.record(&scope, event, &Cause::system("webhooks"));
+        if let Some(organization) = endpoint.organization_id {
+            let source = format!("/webhook_endpoints/{id}");
+            let event_type = EventType::WebhookEndpointDisabled;
+            let event = IdentityEvent::new(event_type, source, id, &endpoint).with_previous(
+                [("state".to_owned(), "enabled".into())]
+                    .into_iter()
+                    .collect(),
+            );
+            let scope = app.store.organization_named(organization);
+            tx.record(&scope, event, &cause);
+        }
     }
     tx.commit().await?;
     tracing::warn!(endpoint = %id, reason = reason.as_str(), "webhook endpoint disabled");

@@ -14,8 +14,8 @@ use crate::flows::authorize::{AuthorizeRequest, redirect_with};
 use crate::flows::logout;
 use crate::ids::SessionId;
 use crate::model::{
-    ActorKind, Application, Cause, EventType, IdentityEvent, LoginOutcome, LoginState, Session,
-    SessionClaims, SessionState, Timestamp, User,
+    Act, ActorKind, Application, Cause, EventType, IdentityEvent, LoginOutcome, LoginState,
+    Session, SessionClaims, SessionState, Timestamp, User,
 };
 use crate::store::logins::StoredLogin;
 use crate::store::tokens::{self, StoredCode};
@@ -79,7 +79,7 @@ pub async fn finish(
     if stored.state != LoginState::Verified || stored.expires_at.0 <= now {
         return Ok(Finished::Unknown);
     }
-    let solicited = stored.request_id.is_some() || stored.relay_state.is_some();
+    let solicited = stored.is_solicited();
     let refused = match decision {
         _ if solicited && !same_browser(app, &stored, browser) => {
             Some(ConnectorError::BrowserMismatch)
@@ -203,6 +203,10 @@ impl Attempt<'_> {
         let session = self.open_session(app, &tx, &user, now).await?;
         let code = self.issue_code(app, &tx, &session, now).await?;
 
+        if !self.stored.is_solicited() {
+            let act = Act::new("login.unsolicited_accepted", id, &cause);
+            tx.audit(act.inside(scope.organization()));
+        }
         let mut login = self.stored.login.clone();
         login.outcome = LoginOutcome::Succeeded;
         login.user_id = Some(user.id);

@@ -83,8 +83,10 @@ impl ApiKeys {
             organization_id: body.organization_id,
             expires_at: body.expires_at,
         };
-        let (api_key, key) = flow::create(&app, &tx, new).await?;
-        let answer = Answer::new(&CreatedApiKey { api_key, key });
+        let (api_key, text) = flow::create(&app, &tx, new).await?;
+        let act = key.act("api_key.created", api_key.id);
+        tx.audit(act.inside(api_key.organization_id).made(&api_key));
+        let answer = Answer::new(&CreatedApiKey { api_key, key: text });
         Ok(claim.commit(&app, tx, answer).await?)
     }
 
@@ -117,9 +119,14 @@ impl ApiKeys {
         id: Path<ApiKeyId>,
     ) -> Result<Deleted, Problem> {
         let tx = app.store.begin().await?;
+        let missing = || Error::NotFound("API key");
+        let found = api_keys::find(&tx, key.bound_to(), id.0).await?;
+        let found = found.ok_or_else(missing)?;
         if !api_keys::remove(&tx, key.bound_to(), id.0).await? {
-            return Err(Error::NotFound("API key").into());
+            return Err(missing().into());
         }
+        let act = key.act("api_key.deleted", id.0);
+        tx.audit(act.inside(found.organization_id).removed(&found));
         tx.commit().await?;
         Ok(Deleted)
     }

@@ -99,6 +99,10 @@ impl Applications {
             Attempt::Again(answer) => return Ok(answer),
         };
         let (application, client_secret) = flow::create(&app, &tx, application).await?;
+        tx.audit(
+            key.act("application.created", application.id)
+                .made(&application),
+        );
         let answer = Answer::new(&ApplicationWithSecret {
             application,
             client_secret,
@@ -167,6 +171,8 @@ impl Applications {
         if stored.application != before {
             stored.application.updated_at = app.clock.now().into();
             applications::update(&tx, &stored).await?;
+            let act = key.act("application.updated", id.0);
+            tx.audit(act.changed(&before, &stored.application));
             tx.commit().await?;
         }
         Ok(Json(stored.application))
@@ -188,7 +194,8 @@ impl Applications {
     ) -> Result<Deleted, Problem> {
         key.of_deployment()?;
         let tx = app.store.begin().await?;
-        flow::remove(&app, &tx, id.0, &key.cause()).await?;
+        let removed = flow::remove(&app, &tx, id.0, &key.cause()).await?;
+        tx.audit(key.act("application.deleted", id.0).removed(&removed));
         tx.commit().await?;
         Ok(Deleted)
     }
@@ -214,6 +221,7 @@ impl Applications {
             Attempt::Again(answer) => return Ok(answer),
         };
         let (application, secret) = flow::rotate_secret(&app, &tx, id.0).await?;
+        tx.audit(key.act("application.secret_rotated", id.0));
         let answer = Answer::new(&ApplicationWithSecret {
             application,
             client_secret: Some(secret),

@@ -78,6 +78,8 @@ impl Deliveries {
             let detail = "the webhook endpoint is disabled; enable it first";
             return Err(Error::conflict("webhook_endpoint_disabled", detail).into());
         }
+        let act = key.act("delivery.retried", id.0);
+        tx.audit(act.inside(delivery.organization_id));
         deliveries::retry(&tx, &delivery, app.clock.now().into()).await?;
         let delivery = deliveries::find(&tx, id.0).await?.ok_or_else(missing)?;
         let answer = Answer::new(&Delivery::from(delivery));

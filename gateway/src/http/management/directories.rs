@@ -222,6 +222,8 @@ impl Directories {
         };
         let scope = key.scope_owning(&tx, id.0).await?;
         let (token, bearer_token) = flow::create_token(&app, &tx, &scope, id.0).await?;
+        let act = key.act("directory_token.created", token.id);
+        tx.audit(act.inside(scope.organization()).made(&token));
         let answer = Answer::new(&CreatedToken {
             token,
             bearer_token,
@@ -245,6 +247,8 @@ impl Directories {
         let tx = app.store.begin().await?;
         let scope = key.scope_owning(&tx, id.0).await?;
         flow::remove_token(&tx, &scope, id.0, token_id.0).await?;
+        let act = key.act("directory_token.deleted", token_id.0);
+        tx.audit(act.inside(scope.organization()));
         tx.commit().await?;
         Ok(Deleted)
     }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::http::client_ip::ClientIp;
 use crate::http::limits::Limit;
 use crate::ids::OrganizationId;
-use crate::model::{self, ActorKind, ApiScope, Cause};
+use crate::model::{self, Act, ActorKind, ApiScope, Cause};
 use crate::store::global::Owned;
 use crate::store::{OrgScope, Reads, api_keys};
 
@@ -53,6 +53,7 @@ impl Right for Write {
 pub(super) struct ApiKey<R = Read> {
     key: Arc<model::ApiKey>,
     request_id: String,
+    client: ClientIp,
     right: PhantomData<R>,
 }
 
@@ -97,7 +98,12 @@ impl<R> ApiKey<R> {
 
     /// Who makes the changes of this request.
     pub(super) fn cause(&self) -> Cause {
-        Cause::new(ActorKind::ApiKey, self.key.id, &self.request_id)
+        Cause::new(ActorKind::ApiKey, self.key.id, &self.request_id).from_ip(self.client.0)
+    }
+
+    /// An act of this request that no event tells of.
+    pub(super) fn act(&self, action: &'static str, target: impl ToString) -> Act {
+        Act::new(action, target, &self.cause())
     }
 }
 
@@ -129,6 +135,7 @@ impl<R: Right> ApiKey<R> {
         Ok(Self {
             key,
             request_id: request_id(request),
+            client,
             right: PhantomData,
         })
     }

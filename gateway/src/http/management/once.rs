@@ -29,6 +29,10 @@ struct Presented {
 }
 
 /// Whether this request is the first with its key.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per request, matched as soon as it is made"
+)]
 pub(super) enum Attempt<A> {
     First(Tx, Claim),
     /// The answer that the first one got.

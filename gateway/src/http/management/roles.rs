@@ -76,6 +76,17 @@ impl Roles {
         }
         after.updated_at = now;
         roles::upsert(&tx, &after).await?;
+        let act = key.act(
+            match before {
+                Some(_) => "role.updated",
+                None => "role.created",
+            },
+            &after.slug,
+        );
+        tx.audit(match &before {
+            Some(before) => act.changed(before, &after),
+            None => act.made(&after),
+        });
         if before.is_some_and(|before| before.priority != after.priority) {
             for scope in roles::ranked_in(&tx, &after.slug).await? {
                 flow::recompute_organization(&tx, &scope, &key.cause()).await?;
@@ -104,6 +115,9 @@ impl Roles {
         if roles::is_given(&tx, &slug).await? {
             return Err(in_use().into());
         }
+        let role = roles::find(&tx, &slug)
+            .await?
+            .ok_or(Error::NotFound("role"))?;
         match roles::remove(&tx, &slug).await {
             Ok(true) => {}
             Ok(false) => return Err(Error::NotFound("role").into()),
@@ -111,6 +125,7 @@ impl Roles {
             Err(error) if error.is_foreign_key_violation() => return Err(in_use().into()),
             Err(error) => return Err(error.into()),
         }
+        tx.audit(key.act("role.deleted", &role.slug).removed(&role));
         tx.commit().await?;
         Ok(Deleted)
     }

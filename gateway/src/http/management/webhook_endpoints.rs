@@ -111,6 +111,8 @@ impl WebhookEndpoints {
             None => key.of_deployment()?,
         }
         let (endpoint, secret) = flow::create(&app, &tx, new.into_endpoint()).await?;
+        let act = key.act("webhook_endpoint.created", endpoint.id);
+        tx.audit(act.inside(endpoint.organization_id).made(&endpoint));
         let answer = Answer::new(&WebhookEndpointWithSecret {
             endpoint,
             secret: secret.expose().clone(),
@@ -174,6 +176,7 @@ impl WebhookEndpoints {
     ) -> Result<Json<WebhookEndpoint>, Problem> {
         let tx = app.store.begin().await?;
         let mut endpoint = flow::find(&app, &tx, key.bound_to(), id.0).await?;
+        let before = WebhookEndpoint::from(endpoint.clone());
         if let Some(url) = patch.url {
             endpoint.url = url;
         }
@@ -187,6 +190,11 @@ impl WebhookEndpoints {
         }
         patch.description.update_to(&mut endpoint.description);
         let endpoint = flow::update(&app, &tx, endpoint).await?;
+        let act = key.act("webhook_endpoint.updated", endpoint.id);
+        tx.audit(
+            act.inside(endpoint.organization_id)
+                .changed(&before, &endpoint),
+        );
         tx.commit().await?;
         Ok(Json(endpoint))
     }
@@ -208,6 +216,9 @@ impl WebhookEndpoints {
         let tx = app.store.begin().await?;
         let endpoint = flow::find(&app, &tx, key.bound_to(), id.0).await?;
         webhook_endpoints::remove(&tx, endpoint.id).await?;
+        let act = key.act("webhook_endpoint.deleted", endpoint.id);
+        let act = act.inside(endpoint.organization_id);
+        tx.audit(act.removed(&WebhookEndpoint::from(endpoint)));
         tx.commit().await?;
         Ok(Deleted)
     }
@@ -233,6 +244,8 @@ impl WebhookEndpoints {
         };
         let endpoint = flow::find(&app, &tx, key.bound_to(), id.0).await?;
         let (endpoint, secret) = flow::rotate_secret(&app, &tx, endpoint).await?;
+        let act = key.act("webhook_endpoint.secret_rotated", endpoint.id);
+        tx.audit(act.inside(endpoint.organization_id));
         let answer = Answer::new(&WebhookEndpointWithSecret {
             endpoint,
             secret: secret.expose().clone(),
@@ -259,11 +272,15 @@ impl WebhookEndpoints {
         if let Some(answer) = once.answered(&app, &key).await? {
             return Ok(answer);
         }
+        let act = key
+            .act("webhook_endpoint.tested", endpoint.id)
+            .inside(endpoint.organization_id);
         let sent = flow::test(&app, endpoint, &key.cause()).await?;
         let (tx, claim) = match once.begin(&app, &key).await? {
             Attempt::First(tx, claim) => (tx, claim),
             Attempt::Again(answer) => return Ok(answer),
         };
+        tx.audit(act);
         let answer = Answer::new(&TestResult::from(sent));
         Ok(claim.commit(&app, tx, answer).await?)
     }
@@ -288,7 +305,13 @@ impl WebhookEndpoints {
             Attempt::Again(answer) => return Ok(answer),
         };
         let endpoint = flow::find(&app, &tx, key.bound_to(), id.0).await?;
-        let endpoint = flow::enable(&app, &tx, endpoint.id).await?;
+        let before = WebhookEndpoint::from(endpoint);
+        let endpoint = flow::enable(&app, &tx, before.id).await?;
+        let act = key.act("webhook_endpoint.enabled", endpoint.id);
+        tx.audit(
+            act.inside(endpoint.organization_id)
+                .changed(&before, &endpoint),
+        );
         Ok(claim.commit(&app, tx, Answer::new(&endpoint)).await?)
     }
 
@@ -316,6 +339,8 @@ impl WebhookEndpoints {
         };
         let endpoint = flow::find(&app, &tx, key.bound_to(), id.0).await?;
         webhook_endpoints::replay(&tx, &endpoint, start, app.clock.now().into()).await?;
+        let act = key.act("webhook_endpoint.replayed", endpoint.id);
+        tx.audit(act.inside(endpoint.organization_id));
         let answer = Answer::new(&WebhookEndpoint::from(endpoint));
         Ok(claim.commit(&app, tx, answer).await?)
     }
