@@ -270,45 +270,78 @@ impl ConnectorError {
         }
     }
 
-    /// What would have been right, where there is one such value.
-    pub fn expected(&self) -> Option<String> {
-        match self {
+    /// What would have been right: the value, or what it has to be like.
+    pub fn expected(&self) -> String {
+        let like = match self {
             Self::DestinationMismatch { expected, .. }
             | Self::InResponseToMismatch { expected, .. }
             | Self::IssuerMismatch { expected, .. }
             | Self::CertificateUnknown { expected, .. }
             | Self::AudienceMismatch { expected, .. }
             | Self::RecipientMismatch { expected, .. }
-            | Self::TenantMismatch { expected, .. } => Some(expected.clone()),
-            Self::EmailDomainNotAllowed { domains, .. } => Some(domains.join(", ")),
-            Self::AttributeMissing { attribute } => Some(attribute.clone()),
-            Self::ResponseTooLarge { limit } => Some(format!("at most {limit}")),
-            Self::AssertionExpired { until, .. } => Some(format!("before {until}")),
-            Self::AssertionNotYetValid { from, .. } => Some(format!("{from} or later")),
-            _ => None,
-        }
+            | Self::TenantMismatch { expected, .. } => expected,
+            Self::EmailDomainNotAllowed { domains, .. } => return domains.join(", "),
+            Self::AttributeMissing { attribute } => attribute,
+            Self::ResponseTooLarge { limit } => return format!("at most {limit}"),
+            Self::AssertionExpired { until, .. } => return format!("before {until}"),
+            Self::AssertionNotYetValid { from, .. } => return format!("{from} or later"),
+            Self::ResponseMalformed { .. } => "one well-formed SAML 2.0 Response in UTF-8",
+            Self::DtdForbidden => "no document type declaration",
+            Self::ResponseMissing { .. } => "the form field SAMLResponse",
+            Self::IdpStatus { .. } => "urn:oasis:names:tc:SAML:2.0:status:Success",
+            Self::IdpInitiatedForbidden => "an answer to a request of ours",
+            Self::LoginExpired => "the first answer, within ten minutes",
+            Self::SignatureMissing { .. } => "a signature over what this connection requires",
+            Self::SignatureInvalid { .. } => {
+                "a signature that a saved certificate or published key made"
+            }
+            Self::SignatureAlgorithmForbidden { .. } => "RSA-SHA256 or better",
+            Self::CertificateExpired { .. } => "a certificate within its dates",
+            Self::DecryptionFailed => "an assertion encrypted for this connection's certificate",
+            Self::EncryptionRequired => "an encrypted assertion",
+            Self::EncryptionAlgorithmForbidden { .. } => "AES-GCM or AES-CBC, and RSA-OAEP",
+            Self::AssertionMissing { .. } => "one assertion with its conditions and sign-in",
+            Self::AssertionAmbiguous { .. } => "exactly one assertion",
+            Self::AssertionReplayed { .. } => "a response that was not used before",
+            Self::SubjectConfirmationInvalid { .. } => {
+                "a bearer confirmation with a recipient and an end"
+            }
+            Self::StateMismatch => "the state of a pending sign-in",
+            Self::IdpError { .. } => "an authorization code",
+            Self::IdpUnreachable { .. } => "an answer in time",
+            Self::TokenExchangeFailed { .. } => "tokens for the code",
+            Self::DiscoveryInvalid { .. } => "a readable document of the saved issuer",
+            Self::TokenInvalid { .. } => "an ID token as OpenID Connect describes it",
+            Self::NonceMismatch => "the nonce that was sent",
+            Self::ConnectionInactive => "an active connection",
+            Self::BrowserMismatch => "the cookie of the browser that began",
+            Self::SubjectMissing => "a NameID, sub or mapped attribute",
+            Self::SubjectTransient => "an identifier that stays the same",
+            Self::EmailMissing => "an email address",
+            Self::UserDeactivated => "an active user",
+            Self::UserNotProvisioned => "a user that a directory pushed",
+        };
+        like.to_owned()
     }
 
     /// What came instead.
-    pub fn received(&self) -> Option<String> {
-        match self {
+    pub fn received(&self) -> String {
+        let like = match self {
             Self::DestinationMismatch { found, .. }
             | Self::InResponseToMismatch { found, .. }
             | Self::IssuerMismatch { found, .. }
             | Self::CertificateUnknown { found, .. }
             | Self::RecipientMismatch { found, .. }
-            | Self::TenantMismatch { found, .. } => Some(found.clone()),
-            Self::AudienceMismatch { found, .. } => Some(found.join(", ")),
-            Self::IdpStatus { status, message } => Some(format!("{status}: {message}")),
-            Self::IdpError { error, description } => Some(format!("{error}: {description}")),
-            Self::EmailDomainNotAllowed { email, .. } => Some(email.clone()),
+            | Self::TenantMismatch { found, .. } => found,
+            Self::AudienceMismatch { found, .. } => return found.join(", "),
+            Self::IdpStatus { status, message } => return format!("{status}: {message}"),
+            Self::IdpError { error, description } => return format!("{error}: {description}"),
+            Self::EmailDomainNotAllowed { email, .. } => email,
             Self::SignatureAlgorithmForbidden { algorithm }
-            | Self::EncryptionAlgorithmForbidden { algorithm } => Some(algorithm.clone()),
-            Self::CertificateExpired { until } => Some(format!("valid until {until}")),
-            Self::AssertionReplayed { id } => Some(id.clone()),
-            Self::AssertionExpired { now, .. } | Self::AssertionNotYetValid { now, .. } => {
-                Some(now.clone())
-            }
+            | Self::EncryptionAlgorithmForbidden { algorithm } => algorithm,
+            Self::CertificateExpired { until } => return format!("valid until {until}"),
+            Self::AssertionReplayed { id } => id,
+            Self::AssertionExpired { now, .. } | Self::AssertionNotYetValid { now, .. } => now,
             Self::ResponseMalformed { reason }
             | Self::ResponseMissing { reason }
             | Self::SignatureMissing { reason }
@@ -318,10 +351,26 @@ impl ConnectorError {
             | Self::SubjectConfirmationInvalid { reason }
             | Self::TokenExchangeFailed { reason }
             | Self::DiscoveryInvalid { reason }
-            | Self::TokenInvalid { reason } => Some(reason.clone()),
-            Self::IdpUnreachable { url, reason, .. } => Some(format!("{url}: {reason}")),
-            _ => None,
-        }
+            | Self::TokenInvalid { reason } => reason,
+            Self::IdpUnreachable { url, reason, .. } => return format!("{url}: {reason}"),
+            Self::ResponseTooLarge { .. } => "more than that",
+            Self::DtdForbidden => "a DOCTYPE",
+            Self::IdpInitiatedForbidden => "a response without InResponseTo",
+            Self::LoginExpired => "an answer to a sign-in that has ended",
+            Self::DecryptionFailed => "something that none of our keys opens",
+            Self::EncryptionRequired => "an assertion in plain text",
+            Self::StateMismatch => "no state, or one that is not pending",
+            Self::NonceMismatch => "another nonce, or none",
+            Self::ConnectionInactive => "a draft, or one that is turned off",
+            Self::BrowserMismatch => "another cookie, or none",
+            Self::SubjectMissing => "nothing that identifies the person",
+            Self::SubjectTransient => "a transient NameID",
+            Self::AttributeMissing { .. } => "nothing under that name",
+            Self::EmailMissing => "none",
+            Self::UserDeactivated => "a deactivated one",
+            Self::UserNotProvisioned => "nobody of that name",
+        };
+        like.to_owned()
     }
 }
 

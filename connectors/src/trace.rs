@@ -243,8 +243,8 @@ impl Trace {
         if let Some(entry) = self.entry(error.check(self.protocol)) {
             entry.status = CheckStatus::Failed;
             entry.code = Some(code.to_owned());
-            entry.expected = error.expected().map(|value| bounded(&value));
-            entry.received = error.received().map(|value| bounded(&value));
+            entry.expected = Some(bounded(&error.expected()));
+            entry.received = Some(bounded(&error.received()));
             entry.fix = fix;
         }
     }

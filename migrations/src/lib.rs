@@ -11,6 +11,7 @@ mod m20261122_000001_initial;
 mod m20261122_000002_audit_log;
 mod m20261122_000003_connection_metadata;
 mod m20261122_000004_logout;
+mod m20261122_000005_login_responses;
 
 pub struct Migrator;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_audit_log::Migration),
             Box::new(m20261122_000003_connection_metadata::Migration),
             Box::new(m20261122_000004_logout::Migration),
+            Box::new(m20261122_000005_login_responses::Migration),
         ]
     }
 }

@@ -7,6 +7,7 @@ mod oidc;
 mod replicas;
 mod requests;
 mod saml;
+mod traces;
 mod upkeep;
 
 use integration::{Idp, Tenon, text};

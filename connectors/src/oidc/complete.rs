@@ -87,6 +87,7 @@ impl OidcConnector {
             error: "invalid_response".to_owned(),
             description: "the provider sent neither a code nor an error".to_owned(),
         })?;
+        trace.observe(CheckName::Callback, None, Some("a code, with our state"));
         trace.pass(CheckName::Callback);
 
         // Keys before the code: while they can't be had, the code is not spent.
@@ -109,6 +110,11 @@ impl OidcConnector {
             now,
         };
         let tokens = token_exchange::exchange(&self.settings, &discovered, &exchange, http).await?;
+        let issued = match tokens.access_token {
+            Some(_) => "an ID token and an access token",
+            None => "an ID token",
+        };
+        trace.observe(CheckName::TokenExchange, None, Some(issued));
         trace.pass(CheckName::TokenExchange);
 
         let jws = Jws::parse(&tokens.id_token)?;
@@ -125,6 +131,8 @@ impl OidcConnector {
                 now,
             },
         )?;
+        let meant_for = Some(self.settings.client_id.as_str());
+        trace.observe(CheckName::IdToken, meant_for, meant_for);
         self.complete_claims(&mut claims, &tokens, &discovered, http, trace)
             .await?;
         trace.pass(CheckName::IdToken);
@@ -187,7 +195,7 @@ impl OidcConnector {
         match userinfo::fetch(url, access_token, http).await {
             Ok(answer) => userinfo::merge(claims, answer),
             Err(error) => {
-                let received = error.received().unwrap_or_default();
+                let received = error.received();
                 let fix = self.fix(error.code());
                 let expected = "the UserInfo endpoint answers";
                 trace.warn(

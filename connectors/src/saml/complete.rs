@@ -1,11 +1,11 @@
 //! Finishing a login: every check in the order of the trace, each with its code.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::SamlConnector;
 use super::assertion::{self, Assertion, Rules};
 use super::decrypt;
-use super::response::{Carried, RawResponse, Response, SAML, signature_of};
+use super::response::{Carried, RawResponse, Response, SAML, SUCCESS, signature_of};
 use super::signature::{self, SignedXml, Verified};
 use super::subject::Person;
 use super::xml::Element;
@@ -63,6 +63,8 @@ impl Checks<'_> {
         let response = Response::read(&document)?;
         self.trace.pass(CheckName::Response);
         response.check_status()?;
+        self.trace
+            .observe(CheckName::Status, Some(SUCCESS), Some(SUCCESS));
         self.trace.pass(CheckName::Status);
         let carried = response.assertion();
         let plain = match carried {
@@ -97,12 +99,22 @@ impl Checks<'_> {
         let of_assertion = signature_of(element, None)?
             .map(|found| signature::verify(element, found, trust))
             .transpose()?;
+        let signed_by = self.signed_by(of_response.as_ref(), of_assertion.as_ref());
+        self.trace
+            .observe(CheckName::Signature, None, Some(&signed_by));
         self.check_policy(of_response.as_ref(), of_assertion.as_ref())?;
         let signed = signed_assertion(of_response, of_assertion, element, encrypted)?;
         self.trace.pass(CheckName::Signature);
         if self.connector.settings.want_encrypted_assertions && !encrypted {
             return Err(ConnectorError::EncryptionRequired);
         }
+        let carried = if encrypted {
+            "an encrypted assertion"
+        } else {
+            "an assertion in plain text"
+        };
+        self.trace
+            .observe(CheckName::Encryption, None, Some(carried));
         self.trace.pass(CheckName::Encryption);
 
         // From here only what was digested.
@@ -214,6 +226,23 @@ impl Checks<'_> {
         Ok(())
     }
 
+    /// What is signed, and by which of the saved certificates.
+    fn signed_by(
+        &self,
+        of_response: Option<&Verified<'_>>,
+        of_assertion: Option<&Verified<'_>>,
+    ) -> String {
+        let total = self.connector.trust.certificates.len();
+        let by = |what: &str, verified: Option<&Verified<'_>>| {
+            verified.map(|verified| {
+                let number = verified.certificate + 1;
+                format!("{what} signed by certificate {number} of {total}")
+            })
+        };
+        let parts = [by("response", of_response), by("assertion", of_assertion)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether enough is signed for this connection, and what there is to say about the certificates.
     fn check_policy(
         &mut self,
@@ -275,6 +304,8 @@ impl Checks<'_> {
             acs_url: &connector.sp.acs_url,
             now: self.now,
         };
+        self.trace
+            .observe(CheckName::Assertion, None, Some(assertion.id));
         self.trace.pass(CheckName::Assertion);
         assertion.check_issuer(&rules)?;
 
@@ -301,6 +332,13 @@ impl Checks<'_> {
             assertion::check_issued(response.issue_instant, self.now)?;
         }
         let until = assertion.check_time(&confirmation, self.now)?;
+        let now = self.now.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let end = until.to_rfc3339_opts(SecondsFormat::Millis, true);
+        self.trace.observe(
+            CheckName::Time,
+            Some(&format!("before {end}, skew included")),
+            Some(&now),
+        );
         self.trace.pass(CheckName::Time);
         self.replay_ids = vec![
             (response.id.to_owned(), until),

@@ -7,7 +7,7 @@ use crate::ConnectorError;
 
 pub(super) const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 pub(super) const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
-const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
+pub(super) const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 
 /// The SAMLResponse field, and what it decodes to (SAML.md section 4).
 pub(super) const MAX_FIELD: usize = 1024 * 1024;

@@ -9,6 +9,7 @@ mod begin;
 mod complete;
 mod finish;
 mod open;
+mod response;
 mod unsolicited;
 
 pub(crate) use begin::message_id;
@@ -16,6 +17,7 @@ pub use begin::{Begun, begin};
 pub use complete::{Answer, Refusal, complete};
 pub use finish::{Decision, Finished, finish};
 pub use open::{ConnectionCache, OpenConnection, open, sp_endpoints};
+pub use response::kept_response;
 pub use unsolicited::restart;
 
 use chrono::TimeDelta;

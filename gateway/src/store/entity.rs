@@ -27,6 +27,7 @@ pub mod events;
 pub mod groups;
 pub mod idempotency_keys;
 pub mod identities;
+pub mod login_responses;
 pub mod logins;
 pub mod logout_notices;
 pub mod logouts;

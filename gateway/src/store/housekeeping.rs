@@ -19,6 +19,8 @@ const BATCHES: u32 = 40;
 /// How long events can be read and replayed (EVENTS section 2).
 pub const EVENTS_KEPT: TimeDelta = TimeDelta::days(90);
 const LOGINS_KEPT: TimeDelta = TimeDelta::days(30);
+/// Personal data, and useful only while somebody still looks for a fault.
+const RESPONSES_KEPT: TimeDelta = TimeDelta::days(7);
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
 const ATTEMPTS_KEPT: TimeDelta = TimeDelta::days(14);
 const CONFIG_CHANGES_KEPT: TimeDelta = TimeDelta::days(1);
@@ -76,6 +78,13 @@ pub fn chores(now: DateTime<Utc>) -> Vec<Chore> {
             "id",
             "id < $1",
             LoginId::earliest(now - LOGINS_KEPT).into(),
+            Delete,
+        ),
+        chore(
+            "login_responses",
+            "login_id",
+            "login_id < $1",
+            LoginId::earliest(now - RESPONSES_KEPT).into(),
             Delete,
         ),
         chore(

@@ -34,6 +34,8 @@ pub struct StoredLogin {
     pub sealed: Option<String>,
     pub request: Option<AuthorizeRequest>,
     pub trace: Option<Trace>,
+    /// The SAML response that is being checked; kept beside the row, and never read with it.
+    pub response: Option<String>,
     pub expires_at: Timestamp,
 }
 
@@ -364,6 +366,7 @@ impl TryFrom<Model> for StoredLogin {
                 .map(serde_json::from_str)
                 .transpose()?,
             trace: row.trace.map(|trace| trace.0),
+            response: None,
             expires_at: row.expires_at,
         })
     }

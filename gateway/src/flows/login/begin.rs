@@ -58,6 +58,7 @@ pub async fn begin(
         sealed: None,
         request: Some(request.clone()),
         trace: None,
+        response: None,
         expires_at: Timestamp(now + LOGIN_LIFETIME),
     };
     let mut trace = Trace::new(protocol(connection.kind));

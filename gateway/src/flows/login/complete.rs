@@ -7,7 +7,7 @@ use connectors::{
 };
 
 use super::begin::{Pending, new_login, protocol};
-use super::{Browser, LOGIN_LIFETIME, OpenConnection, unsolicited};
+use super::{Browser, LOGIN_LIFETIME, OpenConnection, response, unsolicited};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::connections;
@@ -70,10 +70,12 @@ pub async fn complete(
         }
         None => None,
     };
-    let Some(pending) = stored else {
+    let sent = sent(&callback);
+    let Some(mut pending) = stored else {
         return unsolicited::complete(app, open, callback, browser).await;
     };
 
+    pending.response = sent;
     let trace = || Trace::new(protocol(open.connection.kind));
     if open.connection.state != ConnectionState::Active {
         let refusal = record_failure(
@@ -120,13 +122,12 @@ pub async fn complete(
         }
     };
     let mut trace = completion.trace;
-    if let Err(error) = allowed_email(app, open, &identity) {
+    if let Err(error) = check_email(app, open, &identity, &mut trace) {
         let mut pending = pending;
         pending.login.email = identity.email.clone();
         let refusal = record_failure(app, open, pending, trace, error, browser);
         return Ok(Answer::Refused(Box::new(refusal.await?)));
     }
-    trace.pass(CheckName::Email);
     let kept = Kept {
         login: pending,
         fresh: false,
@@ -134,6 +135,14 @@ pub async fn complete(
         trace,
     };
     keep(app, open, kept, &completion.replay_ids, browser).await
+}
+
+/// The response as it came. An OIDC callback has none: its code is a credential.
+pub(super) fn sent(callback: &Callback) -> Option<String> {
+    match callback {
+        Callback::SamlPost { saml_response } => saml_response.clone(),
+        Callback::OidcRedirect { .. } => None,
+    }
 }
 
 /// A login whose answer was accepted.
@@ -188,6 +197,7 @@ pub(super) async fn keep(
         if fresh {
             logins::insert(&tx, scope, &pending).await?;
         }
+        response::keep(app, &tx, scope, &pending).await?;
         let progress = Progress {
             trace: &trace,
             email: identity.email.as_deref(),
@@ -269,6 +279,7 @@ fn second_answer(
     StoredLogin {
         request: ended.request,
         application_id: ended.application_id,
+        response: ended.response,
         ..unrequested(app, open, browser)
     }
 }
@@ -342,14 +353,30 @@ async fn expected(
 }
 
 /// SECURITY-MODEL G4: an organization signs in its own verified domains, unless its connection says `any`.
-pub(super) fn allowed_email(
+pub(crate) fn check_email(
+    app: &App,
+    open: &OpenConnection,
+    identity: &NormalizedIdentity,
+    trace: &mut Trace,
+) -> Result<(), ConnectorError> {
+    let expected = match open.connection.email_domain_policy {
+        EmailDomainPolicy::Any => "any address".to_owned(),
+        EmailDomainPolicy::VerifiedOnly => {
+            allowed_email(app, open, identity)?;
+            app.store.verified_domains(&open.scope).join(", ")
+        }
+    };
+    let received = identity.email.as_deref().unwrap_or("none");
+    trace.observe(CheckName::Email, Some(&expected), Some(received));
+    trace.pass(CheckName::Email);
+    Ok(())
+}
+
+fn allowed_email(
     app: &App,
     open: &OpenConnection,
     identity: &NormalizedIdentity,
 ) -> Result<(), ConnectorError> {
-    if open.connection.email_domain_policy == EmailDomainPolicy::Any {
-        return Ok(());
-    }
     let email = identity.email.clone().ok_or(ConnectorError::EmailMissing)?;
     let owned =
         domain_of_email(&email).is_some_and(|domain| app.store.owns_domain(&open.scope, &domain));
@@ -374,6 +401,7 @@ pub(super) fn unrequested(app: &App, open: &OpenConnection, browser: &Browser) -
         sealed: None,
         request: None,
         trace: None,
+        response: None,
     }
 }
 
@@ -433,6 +461,7 @@ pub(super) async fn fail_in(
         stored.trace = Some(trace.clone());
         logins::insert(tx, scope, &stored).await?;
     }
+    response::keep(app, tx, scope, stored).await?;
     let cause = Cause::new(
         ActorKind::Connection,
         open.connection.id,

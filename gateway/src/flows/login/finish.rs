@@ -195,6 +195,7 @@ impl Attempt<'_> {
                 return self.refuse(app, trace, error).await;
             }
         };
+        trace.observe(CheckName::User, None, Some(&user.id.to_string()));
         trace.pass(CheckName::User);
         let id = self.stored.login.id;
         if !logins::succeed(&tx, scope, id, user.id, &trace, Timestamp(now)).await? {

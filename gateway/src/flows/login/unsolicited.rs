@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use connectors::{Callback, CheckName, ConnectorError, IdpInitiated, Settings};
 
-use super::complete::{Answer, Kept, allowed_email, check, keep, record_failure, unrequested};
+use super::complete::{Answer, Kept, check, check_email, keep, record_failure, sent, unrequested};
 use super::{Browser, OpenConnection};
 use crate::app::App;
 use crate::error::Error;
@@ -70,15 +70,16 @@ pub(super) async fn complete(
     callback: Callback,
     browser: &Browser,
 ) -> Result<Answer, Error> {
-    let completion = check(app, open, callback, None, app.clock.now()).await;
     let mut attempt = unrequested(app, open, browser);
+    attempt.response = sent(&callback);
+    let completion = check(app, open, callback, None, app.clock.now()).await;
     let mut trace = completion.trace;
     let accepted = match completion.outcome {
         _ if open.connection.state != ConnectionState::Active => {
             Err(ConnectorError::ConnectionInactive)
         }
         Err(error) => Err(error),
-        Ok(identity) => allowed_email(app, open, &identity).map(|()| identity),
+        Ok(identity) => check_email(app, open, &identity, &mut trace).map(|()| identity),
     };
     let client = application(app, open).await?.filter(|client| {
         client.kind == ApplicationType::Confidential && !client.redirect_uris.is_empty()
@@ -94,7 +95,6 @@ pub(super) async fn complete(
         }
     };
     trace.pass(CheckName::Connection);
-    trace.pass(CheckName::Email);
     attempt.application_id = Some(client.id);
     attempt.request = Some(request_of_nobody(&client));
     attempt.expires_at = Timestamp(app.clock.now() + CONFIRMATION_LIFETIME);

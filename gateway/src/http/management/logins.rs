@@ -1,5 +1,7 @@
 //! Logins: the recorded trace of each sign-in attempt.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use connectors::{Check, CheckName, CheckStatus};
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
@@ -12,8 +14,10 @@ use super::page::{Cursor, Limit, Page, window};
 use super::problem::Problem;
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::login::kept_response;
 use crate::ids::{ConnectionId, LoginId, OrganizationId};
-use crate::model::{Login, LoginOutcome, Slice, Timestamp};
+use crate::model::{ApiScope, Login, LoginOutcome, Slice, Timestamp};
+use crate::store::OrgScope;
 use crate::store::logins::{self, LoginFilter};
 
 #[derive(Debug, Enum)]
@@ -45,6 +49,14 @@ struct CheckView {
     fix: String,
 }
 
+/// What a login is asked for beside its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+enum Include {
+    /// The SAML response as it came.
+    Raw,
+}
+
 /// A login with its trace.
 #[derive(Debug, Object)]
 struct LoginWithChecks {
@@ -52,6 +64,9 @@ struct LoginWithChecks {
     login: Login,
     /// Every check, in order.
     checks: Vec<CheckView>,
+    /// With `include=raw`: the XML that the identity provider sent, or what it sent in its place. Kept for 7 days.
+    #[oai(skip_serializing_if_is_none)]
+    raw_response: Option<String>,
 }
 
 pub(super) struct Logins;
@@ -98,24 +113,61 @@ impl Logins {
     }
 
     /// Find a login, with its trace.
+    ///
+    /// `include=raw` wants a key with the scope `write`, because a response says more of a person than its trace,
+    /// and leaves an entry in the audit log.
     #[oai(path = "/logins/:id", method = "get", operation_id = "findLogin")]
     async fn find(
         &self,
         app: Data<&App>,
         key: ApiKey,
         id: Path<LoginId>,
+        include: Query<Option<Include>>,
     ) -> Result<Json<LoginWithChecks>, Problem> {
         let db = app.store.read();
         let scope = key.scope_owning(&db, id.0).await?;
         let stored = logins::find(&db, &scope, id.0)
             .await?
             .ok_or(Error::NotFound("login"))?;
+        let raw_response = match include.0 {
+            Some(Include::Raw) => raw_response(&app, &key, &scope, id.0).await?,
+            None => None,
+        };
         let checks = stored.trace.map(|trace| trace.checks).unwrap_or_default();
         Ok(Json(LoginWithChecks {
             login: stored.login,
             checks: checks.into_iter().map(CheckView::from).collect(),
+            raw_response,
         }))
     }
+}
+
+/// What the identity provider sent, with an entry of who read it.
+async fn raw_response(
+    app: &App,
+    key: &ApiKey,
+    scope: &OrgScope,
+    id: LoginId,
+) -> Result<Option<String>, Error> {
+    if !key.has(ApiScope::Write) {
+        let missing = "what an identity provider sent is for keys with the scope write";
+        return Err(Error::Forbidden(missing));
+    }
+    let Some(field) = kept_response(app, &app.store.read(), scope, id).await? else {
+        return Ok(None);
+    };
+    let tx = app.store.begin().await?;
+    tx.audit(
+        key.act("login.response_read", id)
+            .inside(scope.organization()),
+    );
+    tx.commit().await?;
+    let compact: String = field.split_ascii_whitespace().collect();
+    let xml = STANDARD
+        .decode(compact)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(Some(xml.unwrap_or(field)))
 }
 
 impl From<Check> for CheckView {
