@@ -5,6 +5,7 @@ mod dev;
 mod doctor;
 mod events;
 mod migrate;
+mod saml;
 mod serve;
 
 use std::path::PathBuf;
@@ -43,6 +44,9 @@ enum Command {
     /// Look at a running gateway's events
     #[command(subcommand)]
     Events(events::Command),
+    /// Look at SAML responses without signing anybody in
+    #[command(subcommand)]
+    Saml(saml::SamlCommand),
 }
 
 /// Any failure that ends a command: its text is what the person reads.
@@ -77,6 +81,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::ApiKey(command) => api_key::run(config()?, command).await?,
         Command::Doctor => return doctor::run(config()?).await,
         Command::Events(command) => events::run(command).await?,
+        Command::Saml(command) => return saml::run(|| Ok(config()?), command).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -26,6 +26,7 @@ pub mod groups;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod identities;
+pub mod login_responses;
 pub mod logins;
 pub mod logout_notices;
 pub mod logouts;

@@ -8,6 +8,7 @@
 
 mod api;
 mod chromium;
+mod command;
 mod database;
 mod guarded;
 mod in_process;
@@ -23,6 +24,7 @@ mod user_agent;
 
 pub use api::{Answer, Api, text};
 pub use chromium::Chromium;
+pub use command::Answered;
 pub use database::{Database, DatabaseKind};
 pub use in_process::{InProcess, MovedClock};
 pub use metadata_host::MetadataHost;
@@ -30,7 +32,7 @@ pub use page::{Form, Page};
 pub use practice_idp::Idp;
 pub use relying_party::{RelyingParty, claims};
 pub use sink::{Delivery, Sink};
-pub use tenon::{API_KEY, Tenon};
+pub use tenon::{API_KEY, Tenon, tenon};
 pub use trap::Trap;
 pub use user_agent::UserAgent;
 

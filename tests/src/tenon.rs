@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::{Api, Database, PATIENCE};
+use crate::{Answered, Api, Database, PATIENCE};
 
 /// Accepted by every gateway that the tests start.
 pub const API_KEY: &str = "throw-away-bootstrap-key-of-the-tests";
@@ -144,20 +144,14 @@ impl Tenon {
         self.run().await;
     }
 
-    /// Answers with the output after the ready line.
-    async fn run(&mut self) -> Lines<BufReader<ChildStdout>> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.directory.path().join("log"))
-            .expect("a log file");
-        let mut command = Command::new(binary());
-        // Nothing of the developer's own environment.
-        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("TENON_")) {
-            command.env_remove(key);
-        }
-        let mut process = command
-            .args(self.arguments)
+    /// Another command with the settings of this gateway.
+    pub fn command(&self, arguments: &[&str], input: &[u8]) -> Answered {
+        Answered::to(self.command_line(), arguments, input)
+    }
+
+    fn command_line(&self) -> Command {
+        let mut command = clean();
+        command
             .current_dir(self.directory.path())
             .env("TENON_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("TENON_DATABASE_URL", self.database.url())
@@ -166,7 +160,20 @@ impl Tenon {
             .env("TENON_EGRESS_ALLOW", "127.0.0.0/8,::1/128")
             .env("TENON_RATE_LIMITS", "off")
             .env("TENON_LOG_FORMAT", "json")
-            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            .envs(self.settings.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    /// Answers with the output after the ready line.
+    async fn run(&mut self) -> Lines<BufReader<ChildStdout>> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.directory.path().join("log"))
+            .expect("a log file");
+        let mut process = self
+            .command_line()
+            .args(self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -205,6 +212,20 @@ impl Drop for Tenon {
             eprintln!("--- log of the gateway\n{}---", self.log());
         }
     }
+}
+
+/// A command without any gateway.
+pub fn tenon(arguments: &[&str], input: &[u8]) -> Answered {
+    Answered::to(clean(), arguments, input)
+}
+
+/// The binary, with nothing of the developer's own environment.
+fn clean() -> Command {
+    let mut command = Command::new(binary());
+    for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("TENON_")) {
+        command.env_remove(key);
+    }
+    command
 }
 
 /// The `tenon` of this workspace, built now if it is not current, with optimization where the harness has it

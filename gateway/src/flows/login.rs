@@ -14,6 +14,7 @@ mod unsolicited;
 
 pub(crate) use begin::message_id;
 pub use begin::{Begun, begin};
+pub(crate) use complete::check_email;
 pub use complete::{Answer, Refusal, complete};
 pub use finish::{Decision, Finished, finish};
 pub use open::{ConnectionCache, OpenConnection, open, sp_endpoints};

@@ -1,0 +1,3 @@
+//! The command line beside a running gateway.
+
+mod saml;
