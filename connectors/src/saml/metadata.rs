@@ -5,7 +5,7 @@ use super::request::{Signer, sign_enveloped};
 use super::response::SAMLP;
 use super::signature::DS;
 use super::write::Xml;
-use super::xml::{Document, Element, Source, XmlError, trim};
+use super::xml::{Document, Element, Sought, Source, XmlError, trim};
 use super::{base64, check_url};
 use crate::{SettingsProblem, SpEndpoints, SpKeys, SsoBinding};
 
@@ -68,7 +68,7 @@ fn read(xml: &str) -> Result<Vec<IdpMetadata>, String> {
     let entities: Vec<Element<'_>> = if root.is(MD, "EntityDescriptor") {
         vec![root]
     } else if root.is(MD, "EntitiesDescriptor") {
-        root.descendants(MD, &["EntityDescriptor"]).collect()
+        root.descendants(MD, &[Sought::EntityDescriptor]).collect()
     } else {
         return Err(format!(
             "This is a <{}> document, not SAML metadata, whose first element is EntityDescriptor.",
@@ -193,7 +193,7 @@ fn signing_certificates(role: Element<'_>, entity_id: &str) -> Result<Vec<String
         .children()
         .filter(|child| child.is(MD, "KeyDescriptor"))
         .filter(|descriptor| descriptor.attribute("use").is_none_or(|u| u == "signing"))
-        .flat_map(|descriptor| descriptor.descendants(DS, &["X509Certificate"]))
+        .flat_map(|descriptor| descriptor.descendants(DS, &[Sought::X509Certificate]))
         .filter_map(Element::text);
     for text in texts {
         match Certificate::parse(text.as_bytes()).map(|certificate| certificate.info().pem.clone())

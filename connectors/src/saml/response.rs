@@ -2,7 +2,7 @@
 
 use super::base64;
 use super::signature::DS;
-use super::xml::{Document, Element, Source, XmlError, trim};
+use super::xml::{Document, Element, Sought, Source, XmlError, trim};
 use crate::ConnectorError;
 
 pub(super) const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
@@ -112,7 +112,7 @@ impl<'d> Response<'d> {
     pub(super) fn assertion(&self) -> Result<Carried<'d>, ConnectorError> {
         let mut found = self
             .element
-            .descendants(SAML, &["Assertion", "EncryptedAssertion"]);
+            .descendants(SAML, &[Sought::Assertion, Sought::EncryptedAssertion]);
         let Some(assertion) = found.next() else {
             return Err(ConnectorError::AssertionMissing {
                 reason: "there is none".to_owned(),
@@ -173,7 +173,7 @@ pub(super) fn signature_of<'d>(
     elsewhere: Option<Element<'d>>,
 ) -> Result<Option<Element<'d>>, ConnectorError> {
     let mut own = None;
-    for signature in element.descendants(DS, &["Signature"]) {
+    for signature in element.descendants(DS, &[Sought::Signature]) {
         let parent = signature.parent();
         if parent == Some(element) && own.is_none() {
             own = Some(signature);

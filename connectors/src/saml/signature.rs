@@ -14,7 +14,7 @@ use super::algorithm::{Hash, SignatureAlgorithm};
 use super::base64;
 use super::certificate::{self, Certificate};
 use super::xml::c14n::{self, Method};
-use super::xml::{Children, Element, trim};
+use super::xml::{Children, Element, Sought, trim};
 use crate::ConnectorError;
 
 pub(super) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
@@ -147,7 +147,11 @@ pub(super) fn verify_query<'d>(
     signature: &QuerySignature<'_>,
     trust: &Trust,
 ) -> Result<SignedXml<'d>, ConnectorError> {
-    if message.descendants(DS, &["Signature"]).next().is_some() {
+    if message
+        .descendants(DS, &[Sought::Signature])
+        .next()
+        .is_some()
+    {
         return Err(invalid(
             "a message by redirect is signed by its query alone",
         ));

@@ -114,23 +114,51 @@ const NO_NAMESPACE: NamespaceId = NamespaceId(0);
 
 #[derive(Debug)]
 pub(super) struct Document<'t> {
+    text: &'t str,
     nodes: Vec<Node<'t>>,
+    texts: Vec<Cow<'t, str>>,
     attributes: Vec<AttributeNode<'t>>,
     declarations: Vec<Declaration>,
     /// How many of `declarations` came from the place where a fragment stood.
     inherited: u32,
     prefixes: Vec<&'t str>,
     namespaces: Vec<Cow<'t, str>>,
-    text: &'t str,
+    /// In document order, with the index of their node.
+    sought: Vec<(Sought, u32)>,
+}
+
+/// The elements that are looked for at any depth. The parser notes where they are: a hostile response has
+/// ten thousands of others, which would have to be walked through again for every question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sought {
+    Assertion,
+    EncryptedAssertion,
+    Signature,
+    EntityDescriptor,
+    X509Certificate,
+}
+
+impl Sought {
+    fn named(local: &str) -> Option<Self> {
+        Some(match local {
+            "Assertion" => Self::Assertion,
+            "EncryptedAssertion" => Self::EncryptedAssertion,
+            "Signature" => Self::Signature,
+            "EntityDescriptor" => Self::EntityDescriptor,
+            "X509Certificate" => Self::X509Certificate,
+            _ => return None,
+        })
+    }
 }
 
 #[derive(Debug)]
 enum Node<'t> {
     Element(ElementNode<'t>),
-    Text(Cow<'t, str>),
+    /// Index into `texts`.
+    Text(u32),
 }
 
-/// Kept small: a hostile response has a hundred thousand of them.
+/// Kept small, and without anything to drop: a hostile response has ten thousands of them.
 #[derive(Debug)]
 struct ElementNode<'t> {
     /// As written, prefix included.
@@ -299,22 +327,19 @@ impl<'d> Element<'d> {
     pub(super) fn descendants(
         self,
         namespace: &str,
-        locals: &[&str],
+        locals: &[Sought],
     ) -> impl Iterator<Item = Self> {
         let document = self.document;
-        let first = self.index + 1;
-        let below = &document.nodes[first as usize..self.node().end as usize];
-        (first..)
-            .zip(below)
-            .filter_map(move |(index, node)| match node {
-                Node::Element(element)
-                    if locals.contains(&element.local())
-                        && document.namespace(element.namespace) == namespace =>
-                {
-                    Some(Self { document, index })
-                }
-                _ => None,
-            })
+        let end = self.node().end;
+        let first = document
+            .sought
+            .partition_point(|&(_, index)| index <= self.index);
+        document.sought[first..]
+            .iter()
+            .take_while(move |&&(_, index)| index < end)
+            .filter(move |(sought, _)| locals.contains(sought))
+            .map(move |&(_, index)| Self { document, index })
+            .filter(move |element| element.namespace() == namespace)
     }
 
     /// The only child of this name; `None` when there is none or more than one.
@@ -332,7 +357,7 @@ impl<'d> Element<'d> {
             .get(self.index as usize + 1..self.node().end as usize)?
         {
             [] => Some(""),
-            [Node::Text(text)] => Some(text),
+            [Node::Text(at)] => Some(&self.document.texts[*at as usize]),
             _ => None,
         }
     }
@@ -343,7 +368,7 @@ impl<'d> Element<'d> {
         nodes
             .iter()
             .filter_map(|node| match node {
-                Node::Text(text) => Some(text.as_ref()),
+                Node::Text(at) => Some(self.document.texts[*at as usize].as_ref()),
                 Node::Element(_) => None,
             })
             .collect()
@@ -355,7 +380,9 @@ impl<'d> Element<'d> {
         let (mut next, end) = (self.index + 1, self.node().end);
         while next < end {
             match &nodes[next as usize] {
-                Node::Text(text) if !trim(text).is_empty() => return true,
+                Node::Text(at) if !trim(&self.document.texts[*at as usize]).is_empty() => {
+                    return true;
+                }
                 Node::Text(_) => next += 1,
                 Node::Element(child) => next = child.end,
             }

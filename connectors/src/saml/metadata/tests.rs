@@ -229,7 +229,7 @@ fn our_own_metadata_is_well_formed_and_says_where_to_answer() {
         .collect();
     assert_eq!(uses, ["signing", "signing", "encryption"]);
     let written = role
-        .descendants(DS, &["X509Certificate"])
+        .descendants(DS, &[Sought::X509Certificate])
         .last()
         .unwrap()
         .text()

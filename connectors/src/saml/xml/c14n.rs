@@ -49,8 +49,8 @@ pub(in crate::saml) fn canonicalize(
             canon.end_tag(out);
         }
         match &nodes[next as usize] {
-            Node::Text(text) => {
-                escape_text(text, out);
+            Node::Text(at) => {
+                escape_text(&document.texts[*at as usize], out);
                 next += 1;
             }
             Node::Element(node) if Some(next) == omitted => next = node.end,
