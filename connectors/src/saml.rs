@@ -56,7 +56,6 @@ pub struct SamlConnector {
     decryptor: Decryptor,
     signer: Option<Signer>,
     template: Template,
-    metadata: String,
 }
 
 impl SamlConnector {
@@ -150,12 +149,6 @@ impl SamlConnector {
                 force_authn: settings.force_authn,
                 send_subject: settings.send_login_hint,
             },
-            metadata: metadata::render(
-                sp,
-                keys,
-                settings.sign_requests,
-                signer.as_ref().filter(|_| settings.sign_metadata),
-            ),
             signer,
             settings: settings.clone(),
             mapping,
@@ -186,15 +179,18 @@ impl SamlConnector {
         self.complete_post(field, expected, now)
     }
 
-    /// SP metadata of this connection (SAML Metadata 2.4.4) as XML text.
-    pub fn sp_metadata(&self) -> String {
-        self.metadata.clone()
-    }
-
     /// The IdP's certificates, for expiry warnings and the portal.
     pub fn certificates(&self) -> impl Iterator<Item = &CertificateInfo> {
         self.trust.certificates.iter().map(Certificate::info)
     }
+}
+
+/// SP metadata of a connection (SAML Metadata 2.4.4) as XML text: the IdP may need it before anything of the IdP is
+/// known here.
+pub fn sp_metadata(settings: &SamlSettings, sp: &SpEndpoints, keys: &SpKeys) -> String {
+    let signer = keys.pairs.first().and_then(Signer::new);
+    let signer = signer.filter(|_| settings.sign_metadata);
+    metadata::render(sp, keys, settings.sign_requests, signer.as_ref())
 }
 
 /// `InResponseTo` of a response, read without trust, only to find the pending login it may answer.

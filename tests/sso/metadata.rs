@@ -1,7 +1,7 @@
 //! The identity provider's metadata over its life: chosen, read again, changed, and ours for it.
 
 use gateway::sandbox::idp::{Behaviour, Fault, Sign};
-use integration::{Idp, MetadataHost, RelyingParty, Tenon, UserAgent, text};
+use integration::{Api, Idp, MetadataHost, RelyingParty, Tenon, UserAgent, text};
 use serde_json::{Value, json};
 
 use crate::acme;
@@ -225,4 +225,27 @@ async fn a_next_key_is_published_before_it_is_used_and_the_one_before_still_decr
     let oidc = api.connection(&organization, oidc).await;
     let path = format!("/connections/{}/rotate_keys", text(&oidc["id"]));
     assert_eq!(api.post(&path, json!({})).await.problem(409), "no_key");
+}
+
+#[tokio::test]
+async fn a_draft_shows_what_its_identity_provider_needs_and_signs_nobody_in() {
+    let (tenon, organization, _) = acme().await;
+    let draft = json!({"name": "Soon", "type": "saml"});
+    let draft = tenon.api().connection(&organization, draft).await;
+    let sp = &draft["saml"]["sp"];
+    let mut browser = UserAgent::new();
+    let metadata = browser.get(&text(&sp["metadata_url"])).await;
+    assert_eq!(metadata.status, 200, "{}", metadata.body);
+    assert!(metadata.body.contains(&text(&sp["acs_url"])));
+
+    let app = RelyingParty::register(&tenon).await;
+    let hint = format!("connection_id={}", text(&draft["id"]));
+    let page = browser.get(&app.authorize_url(&hint)).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    assert!(page.body.contains("name=\"email\""), "{}", page.body);
+    let acs = format!("/saml/{}/acs", text(&draft["id"]));
+    let posted = Api::at(tenon.url(), None)
+        .request(reqwest::Method::POST, &acs)
+        .form(&[("SAMLResponse", "eA==")]);
+    assert_eq!(Api::answer(posted).await.status, 404);
 }

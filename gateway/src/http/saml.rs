@@ -27,17 +27,17 @@ pub(crate) async fn metadata(
     request: &Request,
     Path(id): Path<String>,
 ) -> Response {
-    let browser = browser::of(&app, request);
-    let found = match find(&app, &id).await {
-        Ok(found) => found,
-        Err(error) => return error_page::internal(&error, &browser.request_id),
+    let found = match id.parse::<ConnectionId>() {
+        Ok(id) => login::sp_metadata(&app, id).await,
+        Err(_) => Ok(None),
     };
-    match found.as_deref().map(|open| &*open.connector) {
-        Some(Connector::Saml(saml)) => Response::builder()
+    match found {
+        Ok(Some(metadata)) => Response::builder()
             .header(header::CONTENT_TYPE, "application/samlmetadata+xml")
             .header(header::CACHE_CONTROL, "public, max-age=300")
-            .body(saml.sp_metadata()),
-        _ => pages::error_of_status(StatusCode::NOT_FOUND, None).into_response(),
+            .body(metadata),
+        Ok(None) => pages::error_of_status(StatusCode::NOT_FOUND, None).into_response(),
+        Err(error) => error_page::internal(&error, &browser::request_id(request)),
     }
 }
 

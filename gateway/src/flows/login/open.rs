@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use connectors::{Connector, Settings, SpEndpoints};
+use connectors::{Connector, Settings, SettingsProblem, SpEndpoints};
 
 use crate::app::App;
 use crate::config::PublicUrl;
 use crate::error::Error;
 use crate::flows::connections::open_keys;
 use crate::ids::ConnectionId;
-use crate::model::Connection;
+use crate::model::{Connection, ConnectionState};
 use crate::store::{OrgScope, Reads, connections, global};
 
 /// Connections that stay open in memory.
@@ -45,7 +45,26 @@ pub fn sp_endpoints(public_url: &PublicUrl, id: ConnectionId) -> SpEndpoints {
     }
 }
 
-/// Opens a connection, whatever its state. `None` when there is no such connection.
+/// This connection's SP metadata, a draft's too: it is what the IdP is set up with. `None` when there is no such SAML
+/// connection.
+pub async fn sp_metadata(app: &App, id: ConnectionId) -> Result<Option<String>, Error> {
+    let db = app.store.read();
+    let Some(scope) = global::owner_of_connection(&db, id).await? else {
+        return Ok(None);
+    };
+    let connection = connections::find(&db, &scope, id).await?;
+    let Some(Settings::Saml(settings)) = connection.map(|connection| connection.settings) else {
+        return Ok(None);
+    };
+    let keys = open_keys(app, &db, &scope, id).await?;
+    let endpoints = sp_endpoints(&app.public_url, id);
+    Ok(Some(connectors::saml::sp_metadata(
+        &settings, &endpoints, &keys,
+    )))
+}
+
+/// Opens a connection, whatever its state. `None` when there is no such connection, or it is a draft that lacks what
+/// a sign-in needs.
 pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnection>>, Error> {
     if let Some(open) = app.connections.0.get(&id)
         && open.generation == app.store.config_generation(&open.scope)
@@ -61,7 +80,17 @@ pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnecti
     let Some(connection) = connections::find(&db, &scope, id).await? else {
         return Ok(None);
     };
-    let connector = connector(app, &db, &scope, &connection).await?;
+    let connector = match connector(app, &db, &scope, &connection).await? {
+        Ok(connector) => connector,
+        Err(_) if connection.state == ConnectionState::Draft => return Ok(None),
+        Err(problems) => {
+            let fields: Vec<_> = problems.into_iter().map(|problem| problem.field).collect();
+            return Err(Error::Internal(format!(
+                "the stored settings of {id} are not usable: {}",
+                fields.join(", ")
+            )));
+        }
+    };
     let open = Arc::new(OpenConnection {
         scope,
         connection,
@@ -77,7 +106,7 @@ async fn connector(
     db: &impl Reads,
     scope: &OrgScope,
     connection: &Connection,
-) -> Result<Connector, Error> {
+) -> Result<Result<Connector, Vec<SettingsProblem>>, Error> {
     let id = connection.id.to_string();
     let mut settings = connection.settings.clone();
     if let (Settings::Oidc(oidc), Some(sealed)) = (&mut settings, &connection.client_secret_sealed)
@@ -88,11 +117,5 @@ async fn connector(
     }
     let keys = open_keys(app, db, scope, connection.id).await?;
     let endpoints = sp_endpoints(&app.public_url, connection.id);
-    Connector::open(&settings, &endpoints, &keys).map_err(|problems| {
-        let fields: Vec<_> = problems.into_iter().map(|problem| problem.field).collect();
-        Error::Internal(format!(
-            "the stored settings of {id} are not usable: {}",
-            fields.join(", ")
-        ))
-    })
+    Ok(Connector::open(&settings, &endpoints, &keys))
 }
