@@ -206,6 +206,14 @@ async fn every_operation_that_changes_something_is_in_the_log() {
         &[],
     )
     .await;
+    let actions = ["connection.updated"];
+    acme.call(
+        "POST /connections/{id}/rotate_keys",
+        &[&conn],
+        none(),
+        &actions,
+    )
+    .await;
     let actions = ["connection.activated"];
     acme.call(
         "POST /connections/{id}/activate",

@@ -38,4 +38,4 @@ pub use user_agent::UserAgent;
 
 /// Longer than anything takes on a busy machine, the first retry of a delivery included: what a test waits this
 /// long for is not coming.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);

@@ -146,7 +146,7 @@ impl Desk {
 }
 
 #[tokio::test]
-async fn a_saml_sign_in_costs_sixteen_statements_and_two_durable_commits() {
+async fn a_saml_sign_in_costs_seventeen_statements_and_two_durable_commits() {
     let desk = Desk::open().await;
     let idp = PracticeIdp::new(
         "http://127.0.0.1:8081/idp/",
@@ -167,7 +167,11 @@ async fn a_saml_sign_in_costs_sixteen_statements_and_two_durable_commits() {
     }
     let [begin, acs, finish, token] = best;
     assert_eq!(begin, [1, 0, 1], "the pending login");
-    assert_eq!(acs, [3, 0, 1], "find, use the ids up, verify");
+    assert_eq!(
+        acs,
+        [4, 0, 1],
+        "find, use the ids up, verify, keep the response for a week"
+    );
     assert_eq!(
         finish,
         [8, 1, 0],
