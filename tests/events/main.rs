@@ -168,3 +168,59 @@ async fn one_organization_never_waits_for_another() {
         failed.header("webhook-id")
     );
 }
+
+/// On PostgreSQL the worker that records a delivery and whoever takes the endpoint away lock the same rows: in
+/// one order, or one of them is refused as a deadlock.
+#[tokio::test]
+async fn an_endpoint_goes_while_its_deliveries_are_written_down() {
+    let tenon = Tenon::start().await;
+    let api = tenon.api();
+    let mut directories = Vec::new();
+    for name in ["acme", "globex", "initech", "umbrella"] {
+        let organization = api.organization(name, &[]).await;
+        directories.push(Api::scim(&api.directory(&organization, name).await));
+    }
+    for round in 0..12 {
+        let mut sink = Sink::start().await;
+        let endpoint = api.webhook_endpoint(json!({"url": sink.url()})).await;
+        let path = format!("/webhook_endpoints/{}", text(&endpoint["id"]));
+        let mut changes = tokio::task::JoinSet::new();
+        for scim in &directories {
+            let scim = scim.clone();
+            changes.spawn(async move {
+                for n in 0..6 {
+                    let created = user(&format!("u{round}-{n}"));
+                    scim.post("/Users", created).await.expect(201);
+                }
+            });
+        }
+        for _ in 0..6 {
+            sink.next().await;
+        }
+        match round % 3 {
+            // Turned off by its receiver, then on again.
+            0 => {
+                sink.answer(&[410]);
+                while api.get(&path).await.expect(200)["state"] == "enabled" {
+                    tokio::task::yield_now().await;
+                }
+                api.post(&format!("{path}/enable"), json!({}))
+                    .await
+                    .expect(200);
+            }
+            1 => {
+                api.post(
+                    &format!("{path}/replay"),
+                    json!({"after": "2020-01-01T00:00:00.000Z"}),
+                )
+                .await
+                .expect(200);
+            }
+            _ => {}
+        }
+        api.delete(&path).await.expect(204);
+        changes.join_all().await;
+    }
+    let log = tenon.log();
+    assert!(!log.contains("deadlock"), "{log}");
+}

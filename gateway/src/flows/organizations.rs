@@ -126,6 +126,7 @@ pub async fn remove(app: &App, tx: &Tx, scope: &OrgScope, cause: &Cause) -> Resu
         event(EventType::OrganizationDeleted, &organization),
         cause,
     );
+    store::webhook_endpoints::remove_all(tx, scope).await?;
     organizations::remove(tx, scope).await?;
     tx.touch_config(scope);
     Ok(())

@@ -140,7 +140,22 @@ pub async fn update(tx: &Tx, endpoint: &StoredEndpoint) -> Result<bool, StoreErr
     reason = "an endpoint may stand above organizations"
 )]
 pub async fn remove(tx: &Tx, id: WebhookEndpointId) -> Result<bool, StoreError> {
+    lock_work(tx, Work::Of(id)).await?;
     Ok(Entity::delete_by_id(id).exec(tx.db()).await?.rows_affected == 1)
+}
+
+/// Takes an organization's endpoints away, before it goes itself.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "bound to the scope's organization here: an endpoint may stand above organizations"
+)]
+pub async fn remove_all(tx: &Tx, scope: &OrgScope) -> Result<(), StoreError> {
+    lock_work(tx, Work::OfAllOf(scope.organization())).await?;
+    Entity::delete_many()
+        .filter(bound_to(Some(scope)))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// Notes that these endpoints accepted something.
@@ -188,6 +203,7 @@ pub async fn disable(
     reason: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    lock_work(tx, Work::Of(id)).await?;
     let result = Entity::update_many()
         .col_expr(Column::State, Expr::value(WebhookEndpointState::Disabled))
         .col_expr(Column::DisabledReason, Expr::value(reason))
@@ -199,7 +215,6 @@ pub async fn disable(
     if result.rows_affected == 0 {
         return Ok(false);
     }
-    lock_streams(tx, id).await?;
     for table in ["delivery_streams", "deliveries"] {
         let sleep = Statement::from_sql_and_values(
             tx.db().get_database_backend(),
@@ -221,6 +236,7 @@ pub async fn disable(
     reason = "an endpoint may stand above organizations"
 )]
 pub async fn enable(tx: &Tx, id: WebhookEndpointId, now: Timestamp) -> Result<bool, StoreError> {
+    lock_work(tx, Work::Of(id)).await?;
     let result = Entity::update_many()
         .col_expr(Column::State, Expr::value(WebhookEndpointState::Enabled))
         .col_expr(Column::DisabledReason, Expr::value(Option::<String>::None))
@@ -233,7 +249,6 @@ pub async fn enable(tx: &Tx, id: WebhookEndpointId, now: Timestamp) -> Result<bo
     if result.rows_affected == 0 {
         return Ok(false);
     }
-    lock_streams(tx, id).await?;
     let backend = tx.db().get_database_backend();
     let wake = Statement::from_sql_and_values(
         backend,
@@ -256,21 +271,42 @@ pub async fn enable(tx: &Tx, id: WebhookEndpointId, now: Timestamp) -> Result<bo
     Ok(true)
 }
 
-/// In the order in which the sequencer and the worker lock them, so that none waits for another in a circle.
-/// SQLite has one writer at a time, who needs no lock.
+/// Whose streams and deliveries to lock.
+enum Work {
+    Of(WebhookEndpointId),
+    OfAllOf(OrganizationId),
+}
+
+/// Locks what the sequencer and the worker lock, in their order: streams, then deliveries that are due, and
+/// the endpoint's own row after them. Whoever writes that row first waits for the worker in a circle, because
+/// a delivery that it records refers to the endpoint. SQLite has one writer at a time, who needs no lock.
 #[expect(
     clippy::disallowed_methods,
     reason = "an endpoint may stand above organizations"
 )]
-async fn lock_streams(tx: &Tx, id: WebhookEndpointId) -> Result<(), StoreError> {
+async fn lock_work(tx: &Tx, work: Work) -> Result<(), StoreError> {
     let backend = tx.db().get_database_backend();
-    if backend == DbBackend::Postgres {
-        let lock = Statement::from_sql_and_values(
-            backend,
-            "SELECT 1 FROM delivery_streams WHERE endpoint_id = $1 \
-             ORDER BY endpoint_id, organization_id FOR UPDATE",
-            [id.into()],
-        );
+    if backend != DbBackend::Postgres {
+        return Ok(());
+    }
+    let (whose, value): (_, Value) = match work {
+        Work::Of(id) => ("endpoint_id = $1", id.into()),
+        Work::OfAllOf(organization) => (
+            "endpoint_id IN (SELECT id FROM webhook_endpoints WHERE organization_id = $1)",
+            organization.into(),
+        ),
+    };
+    for lock in [
+        format!(
+            "SELECT 1 FROM delivery_streams WHERE {whose} \
+             ORDER BY endpoint_id, organization_id FOR UPDATE"
+        ),
+        format!(
+            "SELECT 1 FROM deliveries WHERE {whose} AND ready_at IS NOT NULL \
+             ORDER BY id FOR UPDATE"
+        ),
+    ] {
+        let lock = Statement::from_sql_and_values(backend, lock, [value.clone()]);
         tx.db().execute_raw(lock).await?;
     }
     Ok(())
@@ -288,7 +324,7 @@ pub async fn replay(
     after_position: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    lock_streams(tx, endpoint.id).await?;
+    lock_work(tx, Work::Of(endpoint.id)).await?;
     let ready_at = match endpoint.state {
         WebhookEndpointState::Enabled => Some(now),
         WebhookEndpointState::Disabled => None,
