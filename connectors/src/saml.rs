@@ -87,6 +87,12 @@ impl SamlConnector {
         if let Some(Err(reason)) = settings.slo_url.as_deref().map(check_url) {
             problems.add("slo_url", format!("the sign-out address {reason}"));
         }
+        if let Some(Err(reason)) = settings.slo_response_url.as_deref().map(check_url) {
+            problems.add(
+                "slo_response_url",
+                format!("the address for answers to sign-outs {reason}"),
+            );
+        }
         if settings
             .name_id_format
             .as_deref()

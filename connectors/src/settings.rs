@@ -51,6 +51,8 @@ pub struct SamlSettings {
     pub sso_binding: SsoBinding,
     pub slo_url: Option<String>,
     pub slo_binding: SsoBinding,
+    /// Where answers to the IdP's logout requests go, if not to `slo_url`.
+    pub slo_response_url: Option<String>,
     /// PEM certificates of the IdP, each able to sign.
     pub certificates: Vec<String>,
     pub sign_requests: bool,

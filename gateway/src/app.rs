@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::flows::login::ConnectionCache;
 use crate::flows::signing_keys::SigningKeys;
 use crate::http::drain::Drain;
-use crate::http::limits::RateLimits;
+use crate::http::limits::{FailedDecryptions, RateLimits};
 use crate::secrets::KeyRing;
 use crate::store::{Store, Vault, feed};
 use crate::telemetry::Metrics;
@@ -34,6 +34,7 @@ pub struct App {
     pub metrics: Metrics,
     pub connections: ConnectionCache,
     pub rate_limits: RateLimits,
+    pub failed_decryptions: FailedDecryptions,
     pub drain: Drain,
     pub webhooks: Worker,
 }
@@ -90,6 +91,7 @@ impl App {
         );
         let egress = Egress::new(&config, dns.clone(), metrics.clone());
         let rate_limits = RateLimits::new(config.rate_limits, metrics.clone());
+        let failed_decryptions = FailedDecryptions::new(config.rate_limits);
         let webhooks = Worker::new(&store);
         Ok(Self {
             config: Arc::new(config),
@@ -104,6 +106,7 @@ impl App {
             metrics,
             connections: ConnectionCache::default(),
             rate_limits,
+            failed_decryptions,
             drain: Drain::default(),
             webhooks,
         })

@@ -80,7 +80,7 @@ impl SamlConnector {
     ///
     /// Errors: `response_missing`, `response_malformed`, `response_too_large`, `dtd_forbidden`,
     /// `signature_missing`, `signature_invalid`, `signature_algorithm_forbidden`, `certificate_unknown`,
-    /// `issuer_mismatch`, `destination_mismatch`, `assertion_not_yet_valid`, `assertion_expired`,
+    /// `certificate_expired`, `issuer_mismatch`, `destination_mismatch`, `assertion_not_yet_valid`, `assertion_expired`,
     /// `subject_missing`, and those of decryption.
     pub fn read_logout(
         &self,
@@ -98,7 +98,9 @@ impl SamlConnector {
                     algorithm: &algorithm,
                     value: &value,
                 };
-                let signed = signature::verify_query(document.root(), &signature, &self.trust)?;
+                let (signed, certificate) =
+                    signature::verify_query(document.root(), &signature, &self.trust)?;
+                self.check_dates(certificate, now)?;
                 self.read_signed(signed, fields.relay_state, now)
             }
             LogoutCallback::Post { form } => {
@@ -110,9 +112,21 @@ impl SamlConnector {
                     signature_of(root, None)?.ok_or_else(|| ConnectorError::SignatureMissing {
                         reason: "the logout message is not signed".to_owned(),
                     })?;
-                let signed = signature::verify(root, signature, &self.trust)?.signed;
-                self.read_signed(signed, fields.relay_state, now)
+                let verified = signature::verify(root, signature, &self.trust)?;
+                self.check_dates(verified.certificate, now)?;
+                self.read_signed(verified.signed, fields.relay_state, now)
             }
+        }
+    }
+
+    /// As at sign-in: dates count only where the connection says so. `certificate` is an index into
+    /// [`signature::Trust::certificates`].
+    fn check_dates(&self, certificate: usize, now: DateTime<Utc>) -> Result<(), ConnectorError> {
+        match self.trust.certificates[certificate].outside_validity(now) {
+            Some(until) if self.settings.require_valid_certificate => {
+                Err(ConnectorError::CertificateExpired { until })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -200,7 +214,8 @@ impl SamlConnector {
             xml.finish()
         };
         let relay_state = Some(logout.relay_state);
-        self.send("SAMLRequest", logout.request_id, relay_state, render)
+        let url = self.settings.slo_url.as_deref()?;
+        self.send("SAMLRequest", url, logout.request_id, relay_state, render)
     }
 
     /// Answers a request with success: nothing of what it names is left here. `id` is the answer's own.
@@ -222,7 +237,13 @@ impl SamlConnector {
             xml.close("samlp:LogoutResponse");
             xml.finish()
         };
-        self.send("SAMLResponse", id, request.relay_state.as_deref(), render)
+        let relay_state = request.relay_state.as_deref();
+        let settings = &self.settings;
+        let url = settings
+            .slo_response_url
+            .as_deref()
+            .or(settings.slo_url.as_deref())?;
+        self.send("SAMLResponse", url, id, relay_state, render)
     }
 
     /// The root element and its Issuer.
@@ -252,11 +273,11 @@ impl SamlConnector {
     fn send(
         &self,
         field: &'static str,
+        url: &str,
         id: &str,
         relay_state: Option<&str>,
         render: impl Fn(&str, Option<&str>) -> String,
     ) -> Option<Begin> {
-        let url = self.settings.slo_url.as_deref()?;
         let signer = self.signer.as_ref()?;
         let outgoing = Outgoing {
             field,

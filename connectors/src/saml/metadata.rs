@@ -31,6 +31,9 @@ pub struct IdpMetadata {
     pub slo_url: Option<String>,
     #[serde(default)]
     pub slo_binding: SsoBinding,
+    /// Where answers go, if not to `slo_url` (SAML Metadata 2.2.2, `ResponseLocation`).
+    #[serde(default)]
+    pub slo_response_url: Option<String>,
     /// PEM, each able to sign, each once.
     pub certificates: Vec<String>,
     pub want_authn_requests_signed: bool,
@@ -148,29 +151,40 @@ fn read_idp(entity: Element<'_>, role: Element<'_>) -> Result<IdpMetadata, Strin
         .map(trim)
         .filter(|id| !id.is_empty());
     let entity_id = entity_id.ok_or("The metadata has no entityID.")?.to_owned();
-    let endpoint = |service: &str, binding: &str| {
-        role.children()
-            .filter(|child| child.is(MD, service) && child.attribute("Binding") == Some(binding))
-            .find_map(|child| child.attribute("Location"))
-            .map(|location| trim(location).to_owned())
+    let offered = |service: &str, binding: &str| {
+        role.children().find(|child| {
+            child.is(MD, service)
+                && child.attribute("Binding") == Some(binding)
+                && child.attribute("Location").is_some()
+        })
     };
+    let address = |endpoint: Element<'_>, name: &str| {
+        endpoint.attribute(name).map(|url| trim(url).to_owned())
+    };
+    let endpoint = |service: &str, binding: &str| address(offered(service, binding)?, "Location");
     let (sso_url, sso_binding) = endpoint("SingleSignOnService", REDIRECT)
         .map(|url| (url, SsoBinding::Redirect))
         .or_else(|| Some((endpoint("SingleSignOnService", POST)?, SsoBinding::Post)))
         .ok_or_else(|| {
             format!("{entity_id} offers sign-in neither by HTTP-Redirect nor by HTTP-POST.")
         })?;
-    let slo = endpoint("SingleLogoutService", REDIRECT)
-        .map(|url| (url, SsoBinding::Redirect))
-        .or_else(|| Some((endpoint("SingleLogoutService", POST)?, SsoBinding::Post)))
-        .filter(|(url, _)| check_url(url).is_ok());
+    let slo = [(REDIRECT, SsoBinding::Redirect), (POST, SsoBinding::Post)]
+        .into_iter()
+        .find_map(|(uri, binding)| {
+            let service = offered("SingleLogoutService", uri)?;
+            let url = address(service, "Location")?;
+            let response = address(service, "ResponseLocation");
+            check_url(&url).ok()?;
+            Some((url, binding, response.filter(|url| check_url(url).is_ok())))
+        });
     check_url(&sso_url).map_err(|reason| format!("The sign-in address {sso_url} {reason}."))?;
     Ok(IdpMetadata {
         certificates: signing_certificates(role, &entity_id)?,
         sso_url,
         sso_binding,
         slo_binding: slo.as_ref().map(|slo| slo.1).unwrap_or_default(),
-        slo_url: slo.map(|(url, _)| url),
+        slo_response_url: slo.as_ref().and_then(|slo| slo.2.clone()),
+        slo_url: slo.map(|slo| slo.0),
         want_authn_requests_signed: matches!(
             role.attribute("WantAuthnRequestsSigned").map(trim),
             Some("true" | "1")

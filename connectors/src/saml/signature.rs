@@ -141,12 +141,14 @@ pub(super) struct QuerySignature<'q> {
 /// Verifies that a certificate of the connection signed the query that carried `message`, a document's root.
 /// A second signature inside the message has no place there: nobody would look at it.
 ///
+/// Returns the index of that certificate in [`Trust::certificates`] beside the message.
+///
 /// Errors: `signature_invalid`, `signature_algorithm_forbidden`.
 pub(super) fn verify_query<'d>(
     message: Element<'d>,
     signature: &QuerySignature<'_>,
     trust: &Trust,
-) -> Result<SignedXml<'d>, ConnectorError> {
+) -> Result<(SignedXml<'d>, usize), ConnectorError> {
     if message
         .descendants(DS, &[Sought::Signature])
         .next()
@@ -163,12 +165,10 @@ pub(super) fn verify_query<'d>(
     }
     let digest = algorithm.hash().digest(signature.octets);
     let known = |c: &Certificate| c.verifies(algorithm, &digest, signature.value);
-    if !trust.certificates.iter().any(known) {
-        return Err(invalid(
-            "it was not made by a saved certificate, or the query was changed",
-        ));
-    }
-    Ok(SignedXml { element: message })
+    let certificate = trust.certificates.iter().position(known).ok_or_else(|| {
+        invalid("it was not made by a saved certificate, or the query was changed")
+    })?;
+    Ok((SignedXml { element: message }, certificate))
 }
 
 /// The one shape that a signature may have.

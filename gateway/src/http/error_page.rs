@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use connectors::ConnectorError;
-use poem::http::StatusCode;
+use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
 
 use super::oauth::authorize::to_application;
@@ -119,8 +119,15 @@ pub(super) fn expired(now: DateTime<Utc>) -> Response {
     pages::sign_in_error(&page, StatusCode::BAD_REQUEST).into_response()
 }
 
-/// Ours to mend: the log has the cause, the person a reference.
+/// Ours to mend: the log has the cause, the person a reference. Who asked too often is told when to come back.
 pub(super) fn internal(error: &Error, request_id: &str) -> Response {
+    if let Error::TooManyRequests { retry_after } = error {
+        let page = pages::error_of_status(error.status(), Some(request_id));
+        let mut response = page.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, (*retry_after).into());
+        return response;
+    }
     tracing::error!(%error, code = error.code(), request_id, "a request failed");
     pages::error_of_status(error.status(), Some(request_id)).into_response()
 }

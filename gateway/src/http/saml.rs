@@ -1,12 +1,15 @@
 //! What a customer's SAML IdP speaks to (CONTRACT section 5): metadata, the assertion consumer service and
 //! single logout.
 
+use std::net::IpAddr;
+
 use connectors::saml::LogoutCallback;
-use connectors::{Callback, Connector, Protocol};
+use connectors::{Callback, Connector, ConnectorError, Protocol};
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Body, IntoResponse, Request, Response, handler};
 
+use super::client_ip::{ClientIp, peer_address};
 use super::oauth::authorize::{see_other, to_idp};
 use super::oauth::logout::signed_out;
 use super::{browser, error_page, pages};
@@ -51,13 +54,26 @@ pub(crate) async fn acs(
     body: Body,
 ) -> Response {
     let browser = browser::of(&app, request);
-    match consume(&app, &id, body, &browser).await {
+    match consume(&app, &id, body, &browser, network_of(request)).await {
         Ok(response) => response,
         Err(error) => error_page::internal(&error, &browser.request_id),
     }
 }
 
-async fn consume(app: &App, id: &str, body: Body, browser: &Browser) -> Result<Response, Error> {
+fn network_of(request: &Request) -> IpAddr {
+    let known = request.data::<ClientIp>().copied();
+    known
+        .unwrap_or_else(|| ClientIp(peer_address(request)))
+        .network()
+}
+
+async fn consume(
+    app: &App,
+    id: &str,
+    body: Body,
+    browser: &Browser,
+    network: IpAddr,
+) -> Result<Response, Error> {
     let Some(open) = find(app, id).await? else {
         return Ok(pages::error_of_status(StatusCode::NOT_FOUND, None).into_response());
     };
@@ -73,9 +89,20 @@ async fn consume(app: &App, id: &str, body: Body, browser: &Browser) -> Result<R
     if let Some(url) = login::restart(app, &open, saml_response.as_deref()).await? {
         return Ok(see_other(&url));
     }
+    let sender = (open.connection.id, network);
+    app.failed_decryptions.check(sender, app.clock.now())?;
     match login::complete(app, &open, Callback::SamlPost { saml_response }, browser).await? {
         Answer::Continue { handle } => Ok(see_other(&format!("/login/continue/{handle}"))),
-        Answer::Refused(refusal) => error_page::refusal(app, &refusal, None).await,
+        Answer::Refused(refusal) => {
+            note_failed_decryption(app, sender, &refusal.error);
+            error_page::refusal(app, &refusal, None).await
+        }
+    }
+}
+
+fn note_failed_decryption(app: &App, sender: (ConnectionId, IpAddr), error: &ConnectorError) {
+    if matches!(error, ConnectorError::DecryptionFailed) {
+        app.failed_decryptions.note(sender, app.clock.now());
     }
 }
 
@@ -114,11 +141,16 @@ async fn slo(app: &App, request: &Request, id: &str, callback: LogoutCallback<'_
     else {
         return pages::error_of_status(StatusCode::NOT_FOUND, None).into_response();
     };
+    let sender = (open.connection.id, network_of(request));
+    if let Err(error) = app.failed_decryptions.check(sender, app.clock.now()) {
+        return error_page::internal(&error, &browser.request_id);
+    }
     match slo::consume(app, open, saml, callback, &browser.request_id).await {
         Ok(slo::Answer::ToIdp(begin)) => to_idp(&begin, &open.connection.name),
         Ok(slo::Answer::Return { url }) => see_other(&url),
         Ok(slo::Answer::Here { application }) => signed_out(application.as_deref()),
         Ok(slo::Answer::Refused(error)) => {
+            note_failed_decryption(app, sender, &error);
             let provider = open.connection.provider.as_deref();
             let fix = connectors::provider::fix(provider, Protocol::Saml, error.code());
             pages::sign_out_error(error.code(), &fix).into_response()

@@ -255,3 +255,43 @@ fn without_an_address_there_is_nothing_to_begin() {
     };
     assert_eq!(sp.begin_logout(&logout), None);
 }
+
+#[test]
+fn an_answer_goes_where_the_idp_wants_answers() {
+    let (idp, mut sp) = (idp(SsoBinding::Redirect), ours(SsoBinding::Redirect));
+    sp.settings.slo_response_url = Some("https://idp.example/slo/answers".to_owned());
+    let sent = carried(&request_of(&idp));
+    let Ok(LogoutMessage::Request(request)) = read(&sp, SsoBinding::Redirect, &sent, now()) else {
+        panic!("a request");
+    };
+    let Some(Begin::Redirect { url }) = sp.answer_logout(&request, "_answer", now()) else {
+        panic!("a redirect");
+    };
+    assert!(url.starts_with("https://idp.example/slo/answers?SAMLResponse="));
+    let Begin::Redirect { url } = request_of(&sp) else {
+        panic!("a redirect");
+    };
+    assert!(url.starts_with("https://idp.example/slo?SAMLRequest="));
+}
+
+#[test]
+fn a_certificate_past_its_date_signs_no_logout_where_dates_count() {
+    for by in [SsoBinding::Redirect, SsoBinding::Post] {
+        let (idp, mut sp) = (idp(by), ours(by));
+        let late: DateTime<Utc> = "2200-01-01T00:00:00Z".parse().unwrap();
+        let name_id = ada();
+        let logout = BeginLogout {
+            request_id: "_late",
+            relay_state: "k",
+            name_id: &name_id,
+            session_index: None,
+            now: late,
+        };
+        let sent = carried(&idp.begin_logout(&logout).unwrap());
+        assert!(read(&sp, by, &sent, late).is_ok());
+        sp.settings.require_valid_certificate = true;
+        let refused = read(&sp, by, &sent, late).unwrap_err();
+        assert_eq!(refused.code(), "certificate_expired");
+        assert!(read(&sp, by, &carried(&request_of(&idp)), now()).is_ok());
+    }
+}

@@ -38,7 +38,9 @@ fn usual() -> String {
     [
         key("signing", CERTIFICATE),
         key("encryption", NEXT),
-        service("SingleLogoutService", REDIRECT, "https://idp.example/slo"),
+        format!(
+            "<SingleLogoutService Binding=\"{REDIRECT}\" Location=\"https://idp.example/slo\" ResponseLocation=\" https://idp.example/slo/answers \"/>"
+        ),
         "<NameIDFormat> urn:oasis:names:tc:SAML:2.0:nameid-format:persistent </NameIDFormat>"
             .to_owned(),
         service("SingleSignOnService", POST, "https://idp.example/post"),
@@ -77,6 +79,7 @@ fn an_idp_is_read_whole() {
             sso_binding: SsoBinding::Redirect,
             slo_url: Some("https://idp.example/slo".to_owned()),
             slo_binding: SsoBinding::Redirect,
+            slo_response_url: Some("https://idp.example/slo/answers".to_owned()),
             certificates: vec![pem],
             want_authn_requests_signed: true,
             name_id_formats: vec![

@@ -97,6 +97,10 @@ impl SamlChange {
         set(&mut saml.idp_entity_id, self.idp_entity_id);
         set(&mut saml.sso_url, self.sso_url);
         set(&mut saml.sso_binding, self.sso_binding);
+        if self.slo_url.is_some() {
+            // It belonged to the address that goes.
+            saml.slo_response_url = None;
+        }
         set_optional(&mut saml.slo_url, self.slo_url);
         set(&mut saml.certificates, self.certificates);
         set(&mut saml.sign_requests, self.sign_requests);
@@ -146,6 +150,7 @@ fn import(saml: &mut SamlSettings, metadata: IdpFields) {
     saml.sso_binding = metadata.sso_binding;
     saml.slo_url = metadata.slo_url;
     saml.slo_binding = metadata.slo_binding;
+    saml.slo_response_url = metadata.slo_response_url;
     saml.certificates = metadata.certificates;
     saml.sign_requests |= metadata.want_authn_requests_signed;
 }
