@@ -35,6 +35,7 @@ pub mod memberships;
 pub mod organizations;
 pub mod refresh_tokens;
 pub mod replay_ids;
+pub mod revoked_access_tokens;
 pub mod role_mappings;
 pub mod roles;
 pub mod sessions;

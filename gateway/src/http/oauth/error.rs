@@ -100,9 +100,8 @@ impl OauthError {
         };
         let mut response = poem::web::Json(body).into_response();
         response.set_status(self.status);
+        keep_out_of_caches(&mut response);
         let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
         if let Some(challenge) = self.challenge.and_then(|value| value.parse().ok()) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -111,6 +110,13 @@ impl OauthError {
         }
         response
     }
+}
+
+/// RFC 6749 5.1.
+pub(super) fn keep_out_of_caches(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
 }
 
 impl From<GrantRefusal> for OauthError {

@@ -5,6 +5,7 @@ use poem::web::Data;
 use poem::{Response, handler};
 use serde_json::json;
 
+use super::client_auth::METHODS;
 use crate::app::App;
 use crate::flows::authorize::SCOPES;
 use crate::flows::tokens::CLAIMS;
@@ -14,6 +15,8 @@ pub(super) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration
 pub(super) const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 pub(super) const JWKS: &str = "/oauth/jwks";
 pub(super) const TOKEN: &str = "/oauth/token";
+pub(super) const REVOKE: &str = "/oauth/revoke";
+pub(super) const INTROSPECT: &str = "/oauth/introspect";
 pub(super) const USERINFO: &str = "/oauth/userinfo";
 
 /// How long an application may keep the document and the keys.
@@ -23,12 +26,18 @@ pub(super) const CACHED: &str = "public, max-age=300";
 #[handler]
 pub(super) fn document(app: Data<&App>) -> Response {
     let at = |path: &str| app.public_url.join(path);
+    let confidential: Vec<&str> = METHODS
+        .into_iter()
+        .filter(|method| *method != "none")
+        .collect();
     let document = json!({
         "issuer": app.public_url.as_str(),
         "authorization_endpoint": at("/oauth/authorize"),
         "token_endpoint": at(TOKEN),
         "userinfo_endpoint": at(USERINFO),
         "jwks_uri": at(JWKS),
+        "revocation_endpoint": at(REVOKE),
+        "introspection_endpoint": at(INTROSPECT),
         "end_session_endpoint": at(super::logout::PATH),
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
@@ -38,7 +47,9 @@ pub(super) fn document(app: Data<&App>) -> Response {
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": SigningAlgorithm::ALL.map(SigningAlgorithm::as_str),
-        "token_endpoint_auth_methods_supported": super::client_auth::METHODS,
+        "token_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "introspection_endpoint_auth_methods_supported": confidential,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "claim_types_supported": ["normal"],

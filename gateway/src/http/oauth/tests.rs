@@ -6,4 +6,5 @@ mod desk;
 mod discovery;
 mod grants;
 mod refusals;
+mod status;
 mod userinfo;

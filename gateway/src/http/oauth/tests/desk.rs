@@ -296,8 +296,23 @@ impl Desk {
         authorization: Option<&str>,
         form: &[(&str, &str)],
     ) -> Answer {
+        self.post("/oauth/token", authorization, form).await
+    }
+
+    /// As the usual application, by `client_secret_basic`.
+    pub(super) async fn call(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let basic = basic(&self.client.to_string(), SECRET);
+        self.post(path, Some(&basic), form).await
+    }
+
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        authorization: Option<&str>,
+        form: &[(&str, &str)],
+    ) -> Answer {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
-        let request = request(Method::POST, "/oauth/token", authorization)
+        let request = request(Method::POST, path, authorization)
             .content_type("application/x-www-form-urlencoded")
             .body(body.extend_pairs(form).finish());
         self.send(request).await

@@ -22,6 +22,8 @@ async fn both_documents_tell_what_there_is() {
       "token_endpoint": "http://localhost:8080/oauth/token",
       "userinfo_endpoint": "http://localhost:8080/oauth/userinfo",
       "jwks_uri": "http://localhost:8080/oauth/jwks",
+      "revocation_endpoint": "http://localhost:8080/oauth/revoke",
+      "introspection_endpoint": "http://localhost:8080/oauth/introspect",
       "end_session_endpoint": "http://localhost:8080/oauth/logout",
       "backchannel_logout_supported": true,
       "backchannel_logout_session_supported": true,
@@ -55,6 +57,15 @@ async fn both_documents_tell_what_there_is() {
         "client_secret_basic",
         "client_secret_post",
         "none"
+      ],
+      "revocation_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post",
+        "none"
+      ],
+      "introspection_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post"
       ],
       "code_challenge_methods_supported": [
         "S256"
@@ -115,6 +126,8 @@ async fn scripts_of_any_origin_may_call_without_credentials() {
         "/.well-known/oauth-authorization-server",
         "/oauth/jwks",
         "/oauth/token",
+        "/oauth/revoke",
+        "/oauth/introspect",
         "/oauth/userinfo",
     ] {
         let preflight = request(Method::OPTIONS, path, None)
