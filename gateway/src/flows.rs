@@ -13,6 +13,7 @@ pub mod login;
 pub mod logout;
 pub mod organizations;
 pub mod provisioning;
+pub mod pushed_requests;
 pub mod role_mappings;
 pub mod roles;
 pub mod signing_keys;

@@ -35,6 +35,7 @@ mod open;
 pub mod organizations;
 pub mod outbox;
 mod page;
+pub mod pushed_requests;
 mod reading;
 mod remembered;
 pub mod role_mappings;

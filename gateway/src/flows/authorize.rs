@@ -104,6 +104,17 @@ impl Parameters {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
+
+    /// As a query string again, without the parameters `left_out`, with `set` in their place.
+    pub fn query_without(&self, left_out: &[&str], set: &[(&str, &str)]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| {
+            !left_out.contains(&name.as_str()) && !set.iter().any(|(other, _)| other == name)
+        });
+        url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(set)
+            .extend_pairs(kept)
+            .finish()
+    }
 }
 
 /// The `client_id` of a request, to find the application by.

@@ -8,6 +8,7 @@ mod error;
 mod jwks;
 pub(super) mod logout;
 mod metadata;
+mod par;
 mod status;
 mod token;
 mod userinfo;
@@ -48,6 +49,13 @@ pub(super) fn mount(route: Route, app: &App) -> Route {
         .at(
             metadata::TOKEN,
             post(token::token)
+                .options(cors::preflight)
+                .with(BodyLimit(MAX_FORM))
+                .with(Cors),
+        )
+        .at(
+            metadata::PAR,
+            post(par::push)
                 .options(cors::preflight)
                 .with(BodyLimit(MAX_FORM))
                 .with(Cors),

@@ -33,6 +33,7 @@ pub mod logout_notices;
 pub mod logouts;
 pub mod memberships;
 pub mod organizations;
+pub mod pushed_requests;
 pub mod refresh_tokens;
 pub mod replay_ids;
 pub mod revoked_access_tokens;

@@ -12,6 +12,7 @@ use crate::flows::authorize::{
 };
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Refusal};
+use crate::flows::pushed_requests::{self, REQUEST_URI};
 use crate::http::pages::{
     self, Choice, ChoosePage, ErrorPage, Page, PostFormPage, SignInMessage, SignInPage,
 };
@@ -110,12 +111,47 @@ pub(crate) fn see_other(url: &str) -> Response {
 }
 
 async fn authorize(app: &App, query: &str, browser: &Browser) -> Result<Response, Error> {
+    let pushed = match pushed(app, query).await? {
+        Ok(pushed) => pushed,
+        Err(answer) => return Ok(answer),
+    };
+    // From here on the pushed request stands for the handle, on our pages too: the handle is used up.
+    let query = pushed.as_deref().unwrap_or(query);
     let (request, application) = match read(app, query).await? {
         Ok(read) => read,
         Err(answer) => return Ok(answer),
     };
     let route = discovery::route(app, &request).await?;
     follow(app, route, request, &application, query, browser).await
+}
+
+/// The request for which the query brings a handle (RFC 9126 4); `None` when it is a request itself. Who brings
+/// a wrong handle is told on a page: nothing says where the application would want it.
+async fn pushed(app: &App, query: &str) -> Result<Result<Option<String>, Response>, Error> {
+    let (parameters, twice) = Parameters::parse(query);
+    let handle = parameters.get("request_uri");
+    let Some(handle) = handle.filter(|uri| uri.starts_with(REQUEST_URI)) else {
+        return Ok(Ok(None));
+    };
+    let client = match client_id(&parameters) {
+        Ok(client) => client,
+        Err(error) => return Ok(Err(refuse(app, &error))),
+    };
+    let taken = match twice.as_deref() {
+        Some("client_id" | "request_uri") => None,
+        _ => pushed_requests::take(app, client, handle).await?,
+    };
+    Ok(match taken {
+        Some(query) => Ok(Some(query)),
+        None => Err(refuse(
+            app,
+            &AuthorizeError::Untrusted {
+                code: "invalid_request_uri",
+                message: "This sign-in was started too long ago, or its link was opened before. Go back to the application and start again."
+                    .to_owned(),
+            },
+        )),
+    })
 }
 
 /// Follows a route: to the IdP, to a choice, or to the page that asks for the email.

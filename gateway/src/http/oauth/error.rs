@@ -5,6 +5,7 @@ use poem::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::error::{Error, Fault};
+use crate::flows::pushed_requests::PushRefusal;
 use crate::flows::tokens::{AccessRefusal, GrantRefusal};
 use crate::http::limits::{BodyRefused, Limited};
 
@@ -126,6 +127,12 @@ impl From<GrantRefusal> for OauthError {
             refusal.error(),
             refusal.to_string(),
         )
+    }
+}
+
+impl From<PushRefusal> for OauthError {
+    fn from(refusal: PushRefusal) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, refusal.error, refusal.description)
     }
 }
 

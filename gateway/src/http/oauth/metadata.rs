@@ -15,6 +15,7 @@ pub(super) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration
 pub(super) const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 pub(super) const JWKS: &str = "/oauth/jwks";
 pub(super) const TOKEN: &str = "/oauth/token";
+pub(super) const PAR: &str = "/oauth/par";
 pub(super) const REVOKE: &str = "/oauth/revoke";
 pub(super) const INTROSPECT: &str = "/oauth/introspect";
 pub(super) const USERINFO: &str = "/oauth/userinfo";
@@ -36,6 +37,8 @@ pub(super) fn document(app: Data<&App>) -> Response {
         "token_endpoint": at(TOKEN),
         "userinfo_endpoint": at(USERINFO),
         "jwks_uri": at(JWKS),
+        "pushed_authorization_request_endpoint": at(PAR),
+        "require_pushed_authorization_requests": false,
         "revocation_endpoint": at(REVOKE),
         "introspection_endpoint": at(INTROSPECT),
         "end_session_endpoint": at(super::logout::PATH),

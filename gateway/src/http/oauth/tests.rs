@@ -5,6 +5,7 @@ mod cost;
 mod desk;
 mod discovery;
 mod grants;
+mod par;
 mod refusals;
 mod status;
 mod userinfo;
