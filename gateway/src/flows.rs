@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod applications;
 pub mod authorize;
+pub mod client_assertion;
 pub mod connections;
 pub mod directories;
 pub mod discovery;

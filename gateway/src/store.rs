@@ -7,6 +7,7 @@
 pub mod api_keys;
 pub mod applications;
 pub mod audit;
+pub mod client_assertions;
 pub mod columns;
 pub mod connection_keys;
 pub mod connection_upkeep;

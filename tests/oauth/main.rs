@@ -2,6 +2,7 @@
 
 mod logout;
 mod par;
+mod replicas;
 
 use integration::{Api, Idp, Page, RelyingParty, Tenon, UserAgent, claims, text};
 use serde_json::{Value, json};

@@ -341,7 +341,7 @@ pub fn redirect_with(redirect_uri: &str, parameters: &[(&str, &str)]) -> String 
 mod tests {
     use super::*;
     use crate::clock::{Clock, SystemClock, SystemEntropy};
-    use crate::model::SigningAlgorithm;
+    use crate::model::{ClientAuthMethod, SigningAlgorithm};
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -360,7 +360,9 @@ mod tests {
             refresh_token_ttl: 2_592_000,
             backchannel_logout_uri: None,
             initiate_login_uri: None,
+            token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
             jwks: None,
+            jwks_uri: None,
             created_at: now,
             updated_at: now,
         }

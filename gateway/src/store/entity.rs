@@ -7,6 +7,7 @@ pub mod applications;
 pub mod audit_log;
 pub mod authorization_codes;
 pub mod certificate_notices;
+pub mod client_assertions;
 pub mod config_changes;
 pub mod config_version;
 pub mod connection_keys;

@@ -1,5 +1,6 @@
 //! The discovery documents (OpenID Connect Discovery 1.0, RFC 8414): only what exists.
 
+use connectors::oidc::ASSERTION_ALGORITHMS;
 use poem::http::header;
 use poem::web::Data;
 use poem::{Response, handler};
@@ -53,6 +54,9 @@ pub(super) fn document(app: Data<&App>) -> Response {
         "token_endpoint_auth_methods_supported": METHODS,
         "revocation_endpoint_auth_methods_supported": METHODS,
         "introspection_endpoint_auth_methods_supported": confidential,
+        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "claim_types_supported": ["normal"],

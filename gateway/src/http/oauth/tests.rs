@@ -1,5 +1,6 @@
 //! The token endpoint and its neighbours, as an application sees them.
 
+mod assertions;
 mod claims;
 mod cost;
 mod desk;

@@ -18,8 +18,9 @@ use crate::ids::{
     ApplicationId, ConnectionId, DomainId, LoginId, OrganizationId, SessionId, UserId,
 };
 use crate::model::{
-    Application, ApplicationType, Cause, Domain, DomainState, Organization, Profile, RolePolicy,
-    Session, SessionClaims, SessionState, SigningAlgorithm, Timestamp, TxtRecord,
+    Application, ApplicationType, Cause, ClientAuthMethod, Domain, DomainState, Organization,
+    Profile, RolePolicy, Session, SessionClaims, SessionState, SigningAlgorithm, Timestamp,
+    TxtRecord,
 };
 use crate::store::applications::{self, StoredApplication};
 use crate::store::tokens::{self, StoredCode};
@@ -145,7 +146,9 @@ impl Desk {
                 refresh_token_ttl: 2_592_000,
                 backchannel_logout_uri: None,
                 initiate_login_uri: None,
+                token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
                 jwks: None,
+                jwks_uri: None,
                 created_at: now,
                 updated_at: now,
             },

@@ -58,16 +58,37 @@ async fn both_documents_tell_what_there_is() {
       "token_endpoint_auth_methods_supported": [
         "client_secret_basic",
         "client_secret_post",
+        "private_key_jwt",
         "none"
       ],
       "revocation_endpoint_auth_methods_supported": [
         "client_secret_basic",
         "client_secret_post",
+        "private_key_jwt",
         "none"
       ],
       "introspection_endpoint_auth_methods_supported": [
         "client_secret_basic",
-        "client_secret_post"
+        "client_secret_post",
+        "private_key_jwt"
+      ],
+      "token_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
+      ],
+      "revocation_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
+      ],
+      "introspection_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
       ],
       "code_challenge_methods_supported": [
         "S256"

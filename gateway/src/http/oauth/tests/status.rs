@@ -5,7 +5,7 @@ use poem::http::{Method, header};
 use serde_json::{Value, json};
 
 use super::desk::{Desk, SECRET, basic, payload, request};
-use crate::model::{ApplicationType, SessionState};
+use crate::model::{ApplicationType, ClientAuthMethod, SessionState};
 use crate::store::tokens::StoredCode;
 
 const INACTIVE: &str = r#"{"active":false}"#;
@@ -68,6 +68,7 @@ async fn whoever_is_not_the_tokens_client_learns_nothing_and_ends_nothing() {
     let public = desk
         .application(|stored| {
             stored.application.kind = ApplicationType::Public;
+            stored.application.token_endpoint_auth_method = ClientAuthMethod::None;
             stored.secret_hash = None;
         })
         .await
