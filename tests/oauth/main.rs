@@ -1,5 +1,6 @@
 //! Tenon as the application's OpenID provider.
 
+mod form_post;
 mod logout;
 mod par;
 mod replicas;

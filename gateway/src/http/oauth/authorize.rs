@@ -8,7 +8,8 @@ use poem::{Body, IntoResponse, Request, Response, handler};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{
-    AuthorizeError, AuthorizeRequest, Parameters, check, client_id, redirect_with, unknown_client,
+    AuthorizeError, AuthorizeRequest, Parameters, ResponseMode, ReturnTo, check, client_id,
+    redirect_with, unknown_client,
 };
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Refusal};
@@ -80,26 +81,48 @@ fn refuse(app: &App, error: &AuthorizeError) -> Response {
         )
         .into_response(),
         AuthorizeError::Refused {
-            redirect_uri,
-            state,
+            return_to,
             error,
             description,
-        } => to_application(app, redirect_uri, state.as_deref(), error, description),
+        } => to_application(app, return_to, error, description),
     }
 }
 
 /// The authorization error response (RFC 6749 4.1.2.1), with `iss` (RFC 9207).
 pub(crate) fn to_application(
     app: &App,
-    redirect_uri: &str,
-    state: Option<&str>,
+    return_to: &ReturnTo,
     error: &str,
     description: &str,
 ) -> Response {
-    let mut answer = vec![("error", error), ("error_description", description)];
-    answer.extend(state.map(|state| ("state", state)));
+    let answer = [("error", error), ("error_description", description)];
+    answer_to(app, return_to, &answer)
+}
+
+/// An authorization response with `state` and `iss`, in the mode that the application asked for.
+pub(crate) fn answer_to(app: &App, return_to: &ReturnTo, answer: &[(&str, &str)]) -> Response {
+    let mut answer = answer.to_vec();
+    answer.extend(return_to.state.as_deref().map(|state| ("state", state)));
     answer.push(("iss", app.public_url.as_str()));
-    see_other(&redirect_with(redirect_uri, &answer))
+    match return_to.response_mode {
+        ResponseMode::Query => see_other(&redirect_with(&return_to.redirect_uri, &answer)),
+        ResponseMode::FormPost => {
+            let fields: Vec<(String, String)> = answer
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            let host = url::Url::parse(&return_to.redirect_uri)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned));
+            pages::post_form(&PostFormPage {
+                to_application: true,
+                app: host.as_deref().unwrap_or_default(),
+                url: &return_to.redirect_uri,
+                fields: &fields,
+            })
+            .into_response()
+        }
+    }
 }
 
 pub(crate) fn see_other(url: &str) -> Response {
@@ -184,8 +207,7 @@ pub(crate) async fn follow(
         }
         _ if request.is_passive() => Ok(to_application(
             app,
-            &request.redirect_uri,
-            request.state.as_deref(),
+            &request.return_to(),
             "login_required",
             "no connection signs this person in without a page",
         )),
@@ -216,8 +238,7 @@ pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
     match &refusal.request {
         Some(request) => to_application(
             app,
-            &request.redirect_uri,
-            request.state.as_deref(),
+            &request.return_to(),
             "login_required",
             &format!("{} ({})", refusal.error.code(), refusal.login),
         ),
@@ -230,6 +251,7 @@ pub(crate) fn to_idp(begin: &Begin, application: &str) -> Response {
     match begin {
         Begin::Redirect { url } => see_other(url),
         Begin::PostForm { url, fields } => pages::post_form(&PostFormPage {
+            to_application: false,
             app: application,
             url,
             fields,

@@ -41,7 +41,8 @@ async fn both_documents_tell_what_there_is() {
         "code"
       ],
       "response_modes_supported": [
-        "query"
+        "query",
+        "form_post"
       ],
       "grant_types_supported": [
         "authorization_code",
