@@ -6,6 +6,7 @@
 mod begin;
 mod cache;
 mod client_assertion;
+mod client_keys;
 mod complete;
 mod discovery;
 mod fetch;
@@ -31,6 +32,8 @@ use crate::settings::{
 };
 use crate::{ConnectorError, HttpClient};
 use cache::Cached;
+pub use client_keys::{ASSERTION_ALGORITHMS, ClientKeys, claimed_subject};
+
 use client_assertion::Signer;
 use discovery::Discovered;
 use keys::KeySet;

@@ -7,6 +7,7 @@
 pub mod api_keys;
 pub mod applications;
 pub mod audit;
+pub mod client_assertions;
 pub mod columns;
 pub mod connection_keys;
 pub mod connection_upkeep;
@@ -35,6 +36,7 @@ mod open;
 pub mod organizations;
 pub mod outbox;
 mod page;
+pub mod pushed_requests;
 mod reading;
 mod remembered;
 pub mod role_mappings;

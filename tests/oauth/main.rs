@@ -1,6 +1,9 @@
 //! Tenon as the application's OpenID provider.
 
+mod form_post;
 mod logout;
+mod par;
+mod replicas;
 
 use integration::{Api, Idp, Page, RelyingParty, Tenon, UserAgent, claims, text};
 use serde_json::{Value, json};
@@ -60,6 +63,9 @@ async fn the_discovery_document_tells_what_there_is() {
         ("userinfo_endpoint", "/oauth/userinfo"),
         ("jwks_uri", "/oauth/jwks"),
         ("end_session_endpoint", "/oauth/logout"),
+        ("revocation_endpoint", "/oauth/revoke"),
+        ("introspection_endpoint", "/oauth/introspect"),
+        ("pushed_authorization_request_endpoint", "/oauth/par"),
     ] {
         assert_eq!(discovery[name], format!("{}{path}", tenon.url()));
     }

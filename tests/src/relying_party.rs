@@ -97,7 +97,12 @@ impl RelyingParty {
 
     /// The token endpoint, as this client (`client_secret_basic`).
     pub async fn token(&self, form: &[(&str, &str)]) -> Answer {
-        let mut request = Api::at(self.issuer.clone(), None).request(Method::POST, "/oauth/token");
+        self.call("/oauth/token", form).await
+    }
+
+    /// Any endpoint at which clients authenticate.
+    pub async fn call(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let mut request = Api::at(self.issuer.clone(), None).request(Method::POST, path);
         let mut form = form.to_vec();
         match &self.client_secret {
             Some(secret) => request = request.basic_auth(&self.client_id, Some(secret)),

@@ -56,7 +56,7 @@ pub(super) async fn fetch(
 impl KeySet {
     /// Keys of kinds that are unknown, broken or not meant for signatures are passed over: a provider may
     /// publish them beside the ones that we need (RFC 7517 section 5).
-    fn parse(body: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Document {
             keys: Vec<Value>,

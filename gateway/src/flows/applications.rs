@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::app::App;
 use crate::error::{Error, FieldProblem};
 use crate::ids::ApplicationId;
-use crate::model::{Application, ApplicationType, Cause, Timestamp};
+use crate::model::{Application, ApplicationType, Cause, ClientAuthMethod, Timestamp};
 use crate::store::applications::{self, StoredApplication};
 use crate::store::{Tx, sessions};
 
@@ -17,6 +17,8 @@ const SECRET_OVERLAP: TimeDelta = TimeDelta::hours(24);
 
 /// An access token can't be taken back, so it lives at most this long (SECURITY-MODEL G12).
 pub const MAX_ACCESS_TOKEN_TTL: i64 = 300;
+/// Longest `jwks`, in bytes.
+const MAX_JWKS: usize = 64 * 1024;
 /// 30 days.
 pub const DEFAULT_REFRESH_TOKEN_TTL: i64 = 30 * 24 * 60 * 60;
 
@@ -27,10 +29,8 @@ pub async fn create(
     tx: &Tx,
     application: Application,
 ) -> Result<(Application, Option<String>), Error> {
-    let secret = match application.kind {
-        ApplicationType::Confidential => Some(new_secret(app)),
-        ApplicationType::Public => None,
-    };
+    let method = application.token_endpoint_auth_method;
+    let secret = method.uses_secret().then(|| new_secret(app));
     let stored = StoredApplication {
         secret_hash: secret.as_deref().map(|secret| app.vault.hash(secret)),
         previous_secret: None,
@@ -58,6 +58,12 @@ pub async fn rotate_secret(
             "a public application has no secret",
         ));
     }
+    if !stored.application.token_endpoint_auth_method.uses_secret() {
+        return Err(Error::conflict(
+            "no_client_secret",
+            "the application authenticates with its own keys (private_key_jwt)",
+        ));
+    }
     let now = app.clock.now();
     let secret = new_secret(app);
     let until = (now + SECRET_OVERLAP).into();
@@ -66,6 +72,15 @@ pub async fn rotate_secret(
     stored.application.updated_at = now.into();
     applications::update(tx, &stored).await?;
     Ok((stored.application, secret))
+}
+
+/// A secret that no longer opens anything goes: a client has one way to prove itself, and whoever finds the
+/// secret later has nothing.
+pub fn drop_unused_secrets(stored: &mut StoredApplication) {
+    if !stored.application.token_endpoint_auth_method.uses_secret() {
+        stored.secret_hash = None;
+        stored.previous_secret = None;
+    }
 }
 
 /// Removes an application: the sessions that it was signed in to end, and with them their tokens
@@ -117,6 +132,7 @@ pub fn check(application: &Application) -> Vec<FieldProblem> {
             &application.backchannel_logout_uri,
         ),
         ("initiate_login_uri", &application.initiate_login_uri),
+        ("jwks_uri", &application.jwks_uri),
     ];
     for (field, uri) in optional {
         if let Some(Err(message)) = uri.as_deref().map(check_uri) {
@@ -126,7 +142,33 @@ pub fn check(application: &Application) -> Vec<FieldProblem> {
     if let Some(Err(message)) = application.jwks.as_ref().map(check_jwks) {
         problems.push(FieldProblem::new("jwks", message));
     }
+    if let Err((field, message)) = check_method(application) {
+        problems.push(FieldProblem::new(field, message));
+    }
     problems
+}
+
+/// How an application authenticates fits what it is and has.
+fn check_method(application: &Application) -> Result<(), (&'static str, &'static str)> {
+    const METHOD: &str = "token_endpoint_auth_method";
+    let method = application.token_endpoint_auth_method;
+    match (application.kind, method == ClientAuthMethod::None) {
+        (ApplicationType::Public, false) => {
+            return Err((METHOD, "has to be none for a public application"));
+        }
+        (ApplicationType::Confidential, true) => {
+            return Err((METHOD, "can be none for a public application only"));
+        }
+        _ => {}
+    }
+    match (&application.jwks, &application.jwks_uri) {
+        // RFC 7591 2
+        (Some(_), Some(_)) => Err(("jwks_uri", "can't be given beside jwks")),
+        (None, None) if method == ClientAuthMethod::PrivateKeyJwt => {
+            Err(("jwks", "or jwks_uri is needed for private_key_jwt"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// RFC 6749 3.1.2 and RFC 9700 2.1: absolute, without a fragment, matched byte for byte later; https, or http
@@ -170,6 +212,9 @@ fn check_jwks(jwks: &Value) -> Result<(), &'static str> {
         .any(|key| PRIVATE.iter().any(|part| key.get(part).is_some()))
     {
         return Err("holds a private or symmetric key: give public keys only");
+    }
+    if jwks.to_string().len() > MAX_JWKS {
+        return Err("is longer than 64 KiB");
     }
     Ok(())
 }

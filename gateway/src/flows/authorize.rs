@@ -25,6 +25,9 @@ const MAX_CARRIED: usize = 2048;
 pub struct AuthorizeRequest {
     pub client_id: ApplicationId,
     pub redirect_uri: String,
+    /// Logins that began before there was a choice have none.
+    #[serde(default)]
+    pub response_mode: ResponseMode,
     pub state: Option<String>,
     pub nonce: Option<String>,
     /// The known scopes, in the order asked for.
@@ -40,6 +43,24 @@ pub struct AuthorizeRequest {
     pub connection_id: Option<ConnectionId>,
 }
 
+/// How the answer reaches the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    #[default]
+    Query,
+    /// OAuth 2.0 Form Post Response Mode: the browser posts it, so that no log or history keeps it.
+    FormPost,
+}
+
+/// Where and how the application hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReturnTo {
+    pub redirect_uri: String,
+    pub state: Option<String>,
+    pub response_mode: ResponseMode,
+}
+
 /// OIDC Core 3.1.2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +72,14 @@ pub enum Prompt {
 }
 
 impl AuthorizeRequest {
+    pub fn return_to(&self) -> ReturnTo {
+        ReturnTo {
+            redirect_uri: self.redirect_uri.clone(),
+            state: self.state.clone(),
+            response_mode: self.response_mode,
+        }
+    }
+
     pub fn is_passive(&self) -> bool {
         self.prompt.contains(&Prompt::None)
     }
@@ -69,10 +98,9 @@ impl AuthorizeRequest {
 pub enum AuthorizeError {
     /// `client_id` or `redirect_uri` can't be trusted: only the person is told (RFC 6749 4.1.2.1).
     Untrusted { code: &'static str, message: String },
-    /// The application is told by redirect.
+    /// The application is told.
     Refused {
-        redirect_uri: String,
-        state: Option<String>,
+        return_to: ReturnTo,
         error: &'static str,
         description: String,
     },
@@ -103,6 +131,17 @@ impl Parameters {
 
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// As a query string again, without the parameters `left_out`, with `set` in their place.
+    pub fn query_without(&self, left_out: &[&str], set: &[(&str, &str)]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| {
+            !left_out.contains(&name.as_str()) && !set.iter().any(|(other, _)| other == name)
+        });
+        url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(set)
+            .extend_pairs(kept)
+            .finish()
     }
 }
 
@@ -137,9 +176,18 @@ pub fn check(
     }
     let redirect_uri = trusted_redirect_uri(parameters.get("redirect_uri"), application)?;
     let state = parameters.get("state").map(str::to_owned);
-    let refuse = |error: &'static str, description: &str| AuthorizeError::Refused {
+    let response_mode = match parameters.get("response_mode") {
+        None | Some("query") => Some(ResponseMode::Query),
+        Some("form_post") => Some(ResponseMode::FormPost),
+        Some(_) => None,
+    };
+    let return_to = ReturnTo {
         redirect_uri: redirect_uri.clone(),
         state: state.clone(),
+        response_mode: response_mode.unwrap_or_default(),
+    };
+    let refuse = |error: &'static str, description: &str| AuthorizeError::Refused {
+        return_to: return_to.clone(),
         error,
         description: description.to_owned(),
     };
@@ -168,12 +216,12 @@ pub fn check(
         }
         None => return Err(refuse("invalid_request", "response_type is missing")),
     }
-    if !matches!(parameters.get("response_mode"), None | Some("query")) {
+    let Some(response_mode) = response_mode else {
         return Err(refuse(
             "invalid_request",
-            "only response_mode=query is supported",
+            "response_mode must be query or form_post",
         ));
-    }
+    };
     for name in ["state", "nonce", "login_hint", "domain_hint", "acr_values"] {
         if parameters
             .get(name)
@@ -223,6 +271,7 @@ pub fn check(
     Ok(AuthorizeRequest {
         client_id: application.id,
         redirect_uri: redirect_uri.clone(),
+        response_mode,
         state: state.clone(),
         nonce: parameters.get("nonce").map(str::to_owned),
         scope,
@@ -330,7 +379,7 @@ pub fn redirect_with(redirect_uri: &str, parameters: &[(&str, &str)]) -> String 
 mod tests {
     use super::*;
     use crate::clock::{Clock, SystemClock, SystemEntropy};
-    use crate::model::SigningAlgorithm;
+    use crate::model::{ClientAuthMethod, SigningAlgorithm};
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -349,7 +398,9 @@ mod tests {
             refresh_token_ttl: 2_592_000,
             backchannel_logout_uri: None,
             initiate_login_uri: None,
+            token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
             jwks: None,
+            jwks_uri: None,
             created_at: now,
             updated_at: now,
         }
@@ -380,8 +431,10 @@ mod tests {
 
     fn refused(changes: &[(&str, &str)]) -> &'static str {
         match ask(ApplicationType::Public, changes) {
-            Err(AuthorizeError::Refused { error, state, .. }) => {
-                assert_eq!(state.as_deref(), Some("xyz"));
+            Err(AuthorizeError::Refused {
+                error, return_to, ..
+            }) => {
+                assert_eq!(return_to.state.as_deref(), Some("xyz"));
                 error
             }
             other => panic!("{other:?}"),

@@ -6,6 +6,7 @@ mod claims;
 mod code;
 mod issue;
 mod refresh;
+mod status;
 
 pub(super) use access::signed_by_us;
 pub use access::{AccessRefusal, UserInfo, userinfo};
@@ -13,6 +14,7 @@ pub use claims::CLAIMS;
 pub use code::{CodeRequest, redeem};
 pub use issue::TokenResponse;
 pub use refresh::{RefreshRequest, refresh};
+pub use status::{TokenStatus, introspect, revoke};
 
 use crate::error::Error;
 use crate::model::{ActorKind, Cause, Timestamp, User};

@@ -29,11 +29,9 @@ pub(super) async fn refusal(
             "login_required"
         };
         let description = format!("{} ({})", refusal.error.code(), refusal.login);
-        let state = request.state.as_deref();
         return Ok(to_application(
             app,
-            &request.redirect_uri,
-            state,
+            &request.return_to(),
             error,
             &description,
         ));

@@ -391,6 +391,9 @@ pub fn sign_out_error(code: &str, fix: &str) -> Page {
 #[derive(Debug, Template)]
 #[template(path = "post_form.html")]
 pub struct PostFormPage<'a> {
+    /// Whether this is the answer to an application (`response_mode=form_post`), and not a request to the IdP.
+    pub to_application: bool,
+    /// Whose name the page shows.
     pub app: &'a str,
     pub url: &'a str,
     pub fields: &'a [(String, String)],

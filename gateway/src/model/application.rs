@@ -17,6 +17,25 @@ pub enum ApplicationType {
     Public,
 }
 
+/// How a client proves itself where it calls us (OIDC Core 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum, EnumIter, DeriveActiveEnum)]
+#[oai(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum ClientAuthMethod {
+    #[default]
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    /// A public client: its proof is PKCE.
+    None,
+}
+
+impl ClientAuthMethod {
+    pub fn uses_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
+}
+
 /// An OIDC client: the B2B application. Its id is its `client_id`.
 #[derive(Debug, Clone, PartialEq, Object)]
 pub struct Application {
@@ -34,8 +53,12 @@ pub struct Application {
     pub refresh_token_ttl: i64,
     pub backchannel_logout_uri: Option<String>,
     pub initiate_login_uri: Option<String>,
+    /// With a secret, the header and the form are both taken.
+    pub token_endpoint_auth_method: ClientAuthMethod,
     /// Public keys of a `private_key_jwt` client (RFC 7517).
     pub jwks: Option<Value>,
+    /// Where such a client publishes them instead.
+    pub jwks_uri: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

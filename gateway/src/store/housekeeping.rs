@@ -116,6 +116,27 @@ pub fn chores(now: DateTime<Utc>) -> Vec<Chore> {
             Delete,
         ),
         chore(
+            "revoked_access_tokens",
+            "jti",
+            "expires_at < $1",
+            past.clone(),
+            Delete,
+        ),
+        chore(
+            "pushed_requests",
+            "handle_hash",
+            "expires_at < $1",
+            past.clone(),
+            Delete,
+        ),
+        chore(
+            "client_assertions",
+            "application_id, jti_hash",
+            "expires_at < $1",
+            past.clone(),
+            Delete,
+        ),
+        chore(
             "sessions",
             "id",
             "state = 'active' AND expires_at <= $1",

@@ -4,10 +4,10 @@
 //! ([`super::sessions::lock`]), and whoever redeems a code holds the code's, so that an end of the session
 //! comes before and is seen, or comes after and takes the new rows away.
 
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
-use super::entity::{authorization_codes, refresh_tokens};
+use super::entity::{authorization_codes, refresh_tokens, revoked_access_tokens};
 use super::{OrgScope, Reads, StoreError, Tx};
 use crate::ids::{ApplicationId, SessionId};
 use crate::model::Timestamp;
@@ -131,6 +131,39 @@ pub async fn find_refresh_token(
         .one(db.db())
         .await?;
     Ok(row.map(StoredRefreshToken::from))
+}
+
+/// Keeps the id of an access token until it has expired: until then the token's signature alone would let it
+/// pass (RFC 7009 2.1).
+pub async fn revoke_access_token(
+    tx: &Tx,
+    scope: &OrgScope,
+    session: SessionId,
+    jti: &str,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    use revoked_access_tokens::{ActiveModel, Column, Entity};
+    let row = ActiveModel {
+        jti: Set(jti.to_owned()),
+        organization_id: Set(scope.organization()),
+        session_id: Set(session),
+        expires_at: Set(expires_at),
+    };
+    Entity::insert(row)
+        .on_conflict(OnConflict::column(Column::Jti).do_nothing().to_owned())
+        .exec_without_returning(tx.db())
+        .await?;
+    Ok(())
+}
+
+/// Whether an access token was revoked before its time.
+pub async fn is_revoked(db: &impl Reads, scope: &OrgScope, jti: &str) -> Result<bool, StoreError> {
+    let row = scope
+        .select::<revoked_access_tokens::Entity>()
+        .filter(revoked_access_tokens::Column::Jti.eq(jti))
+        .one(db.db())
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Takes away the codes and then the refresh tokens of sessions that end; [`redeem_code`] needs that order.

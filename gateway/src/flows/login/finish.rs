@@ -10,7 +10,7 @@ use super::complete::{Refusal, fail_in, record_failure};
 use super::{Browser, OpenConnection, account};
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::authorize::{AuthorizeRequest, redirect_with};
+use crate::flows::authorize::{AuthorizeRequest, ReturnTo};
 use crate::flows::logout;
 use crate::ids::SessionId;
 use crate::model::{
@@ -28,8 +28,9 @@ const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 #[derive(Debug)]
 pub enum Finished {
     /// To the application, with a code.
-    Redirect {
-        url: String,
+    Answered {
+        return_to: ReturnTo,
+        code: String,
     },
     Refused(Box<Refusal>),
     /// Nobody asked for this login: the person is shown the account first (PORTAL H5).
@@ -221,12 +222,9 @@ impl Attempt<'_> {
         app.metrics
             .sso_login(open.connection.kind.as_str(), "succeeded", "none");
 
-        let issuer = app.public_url.as_str();
-        let mut answer = vec![("code", code.as_str())];
-        answer.extend(self.request.state.as_deref().map(|state| ("state", state)));
-        answer.push(("iss", issuer));
-        Ok(Finished::Redirect {
-            url: redirect_with(&self.request.redirect_uri, &answer),
+        Ok(Finished::Answered {
+            return_to: self.request.return_to(),
+            code,
         })
     }
 

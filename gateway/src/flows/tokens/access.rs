@@ -12,8 +12,10 @@ use super::claims::IdentityClaims;
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::{ApplicationId, OrganizationId, SessionId, UserId};
-use crate::model::Timestamp;
-use crate::store::{global, users};
+use crate::model::{Timestamp, User};
+use crate::store::global::Tenant;
+use crate::store::sessions::StoredSession;
+use crate::store::{global, tokens, users};
 
 /// RFC 9068 2.1: no other token of ours, and none of anybody else, passes for an access token.
 pub(super) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -49,6 +51,8 @@ pub enum AccessRefusal {
     Expired,
     #[error("the session of the access token has ended")]
     SessionEnded,
+    #[error("the access token was revoked")]
+    Revoked,
     #[error("the access token lacks the scope openid")]
     InsufficientScope,
 }
@@ -58,7 +62,7 @@ impl AccessRefusal {
     pub fn error(self) -> &'static str {
         match self {
             Self::InsufficientScope => "insufficient_scope",
-            Self::Invalid | Self::Expired | Self::SessionEnded => "invalid_token",
+            Self::Invalid | Self::Expired | Self::SessionEnded | Self::Revoked => "invalid_token",
         }
     }
 }
@@ -82,32 +86,20 @@ pub struct UserInfo {
 /// # Errors
 /// Ours alone; what is the caller's fault is the inner refusal.
 pub async fn userinfo(app: &App, token: &str) -> Result<Result<UserInfo, AccessRefusal>, Error> {
-    let access = match verify(app, token).await? {
-        Ok(access) => access,
+    let live = match open(app, token).await? {
+        Ok(live) => live,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let scope: Vec<String> = access.scope.split(' ').map(str::to_owned).collect();
+    let scope: Vec<String> = live.claims.scope.split(' ').map(str::to_owned).collect();
     if !scope.iter().any(|scope| scope == "openid") {
         return Ok(Err(AccessRefusal::InsufficientScope));
     }
-    let db = app.store.read();
-    let now = Timestamp(app.clock.now());
-    let ended = Ok(Err(AccessRefusal::SessionEnded));
-    let Some((tenant, stored)) = global::find_session(&db, access.sid).await? else {
-        return ended;
-    };
-    let same = tenant.scope.organization() == access.org_id
-        && stored.session.user_id == access.sub
-        && stored.application_id == access.aud;
-    if !same || !stored.is_open(now) {
-        return ended;
-    }
-    let Some(user) = users::find(&db, &tenant.scope, access.sub)
-        .await?
-        .filter(|user| user.active)
-    else {
-        return ended;
-    };
+    let LiveAccess {
+        tenant,
+        session: stored,
+        user,
+        ..
+    } = live;
     let profile = scope.iter().any(|scope| scope == "profile");
     let attributes = profile.then(|| {
         let mut attributes = stored.claims.attributes.clone();
@@ -118,6 +110,51 @@ pub async fn userinfo(app: &App, token: &str) -> Result<Result<UserInfo, AccessR
         claims: IdentityClaims::of(app, &tenant, &stored, &user, &scope),
         attributes,
         raw_attributes: profile.then_some(stored.claims.raw_attributes),
+    }))
+}
+
+/// An access token behind which everything lives.
+pub(super) struct LiveAccess {
+    pub(super) claims: AccessClaims,
+    pub(super) tenant: Tenant,
+    pub(super) session: StoredSession,
+    pub(super) user: User,
+}
+
+/// The token with what it hangs on, as the database has it: a session that ended, a user who was deactivated
+/// and a token that was revoked count at once on every replica.
+pub(super) async fn open(
+    app: &App,
+    token: &str,
+) -> Result<Result<LiveAccess, AccessRefusal>, Error> {
+    let claims = match verify(app, token).await? {
+        Ok(claims) => claims,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let db = app.store.read();
+    let now = Timestamp(app.clock.now());
+    let ended = Ok(Err(AccessRefusal::SessionEnded));
+    let Some((tenant, session)) = global::find_session(&db, claims.sid).await? else {
+        return ended;
+    };
+    let same = tenant.scope.organization() == claims.org_id
+        && session.session.user_id == claims.sub
+        && session.application_id == claims.aud;
+    if !same || !session.is_open(now) {
+        return ended;
+    }
+    let user = users::find(&db, &tenant.scope, claims.sub).await?;
+    let Some(user) = user.filter(|user| user.active) else {
+        return ended;
+    };
+    if tokens::is_revoked(&db, &tenant.scope, &claims.jti).await? {
+        return Ok(Err(AccessRefusal::Revoked));
+    }
+    Ok(Ok(LiveAccess {
+        claims,
+        tenant,
+        session,
+        user,
     }))
 }
 

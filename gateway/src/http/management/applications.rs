@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::applications as flow;
 use crate::ids::ApplicationId;
-use crate::model::{Application, ApplicationType, SigningAlgorithm};
+use crate::model::{Application, ApplicationType, ClientAuthMethod, SigningAlgorithm};
 use crate::store::applications;
 
 #[derive(Debug, Object)]
@@ -44,8 +44,12 @@ struct NewApplication {
     backchannel_logout_uri: Option<String>,
     /// Where a sign-in that an identity provider starts is sent for a fresh request.
     initiate_login_uri: Option<String>,
+    /// `client_secret_basic` by default, `private_key_jwt` when keys are given, `none` for a public application.
+    token_endpoint_auth_method: Option<ClientAuthMethod>,
     /// Public keys for `private_key_jwt` (RFC 7517).
     jwks: Option<Value>,
+    /// Where those keys are published instead: https.
+    jwks_uri: Option<String>,
 }
 
 #[derive(Debug, Object)]
@@ -63,7 +67,9 @@ struct ApplicationPatch {
     refresh_token_ttl: MaybeUndefined<i64>,
     backchannel_logout_uri: MaybeUndefined<String>,
     initiate_login_uri: MaybeUndefined<String>,
+    token_endpoint_auth_method: MaybeUndefined<ClientAuthMethod>,
     jwks: MaybeUndefined<Value>,
+    jwks_uri: MaybeUndefined<String>,
 }
 
 /// An application with its secret.
@@ -71,7 +77,7 @@ struct ApplicationPatch {
 struct ApplicationWithSecret {
     #[oai(flatten)]
     application: Application,
-    /// Shown this once; null for a public application.
+    /// Shown this once; null for an application that has none.
     client_secret: Option<String>,
 }
 
@@ -168,6 +174,7 @@ impl Applications {
             .ok_or(Error::NotFound("application"))?;
         let before = stored.application.clone();
         stored.application = checked(patch.applied_to(stored.application))?;
+        flow::drop_unused_secrets(&mut stored);
         if stored.application != before {
             stored.application.updated_at = app.clock.now().into();
             applications::update(&tx, &stored).await?;
@@ -202,7 +209,8 @@ impl Applications {
 
     /// Give an application another secret.
     ///
-    /// The one before works for 24 hours more. 409 `public_client` for a public application.
+    /// The one before works for 24 hours more. 409 `public_client` for a public application, `no_client_secret`
+    /// for one that signs its own assertions.
     #[oai(
         path = "/applications/:id/rotate_secret",
         method = "post",
@@ -237,15 +245,30 @@ fn checked(application: Application) -> Result<Application, Error> {
     }
 }
 
+/// What an application most likely means that does not say.
+fn usual_method(kind: ApplicationType, by_keys: bool) -> ClientAuthMethod {
+    match kind {
+        ApplicationType::Public => ClientAuthMethod::None,
+        ApplicationType::Confidential if by_keys => ClientAuthMethod::PrivateKeyJwt,
+        ApplicationType::Confidential => ClientAuthMethod::ClientSecretBasic,
+    }
+}
+
 impl NewApplication {
     fn into_application(self, app: &App) -> Application {
         let id = ApplicationId::generate(&*app.clock, &*app.entropy);
         let now = app.clock.now().into();
+        let by_keys = self.jwks.is_some() || self.jwks_uri.is_some();
+        let asked = self.token_endpoint_auth_method;
+        let kind = self.kind.unwrap_or(match asked {
+            Some(ClientAuthMethod::None) => ApplicationType::Public,
+            _ => ApplicationType::Confidential,
+        });
         Application {
             id,
             client_id: id,
             name: self.name,
-            kind: self.kind.unwrap_or_default(),
+            kind,
             redirect_uris: self.redirect_uris,
             post_logout_redirect_uris: self.post_logout_redirect_uris.unwrap_or_default(),
             id_token_signing_alg: self.id_token_signing_alg.unwrap_or_default(),
@@ -255,7 +278,9 @@ impl NewApplication {
                 .unwrap_or(flow::DEFAULT_REFRESH_TOKEN_TTL),
             backchannel_logout_uri: self.backchannel_logout_uri,
             initiate_login_uri: self.initiate_login_uri,
+            token_endpoint_auth_method: asked.unwrap_or_else(|| usual_method(kind, by_keys)),
             jwks: self.jwks,
+            jwks_uri: self.jwks_uri,
             created_at: now,
             updated_at: now,
         }
@@ -302,6 +327,14 @@ impl ApplicationPatch {
         self.initiate_login_uri
             .update_to(&mut application.initiate_login_uri);
         self.jwks.update_to(&mut application.jwks);
+        self.jwks_uri.update_to(&mut application.jwks_uri);
+        let by_keys = application.jwks.is_some() || application.jwks_uri.is_some();
+        let usual = usual_method(application.kind, by_keys);
+        set(
+            &mut application.token_endpoint_auth_method,
+            self.token_endpoint_auth_method,
+            usual,
+        );
         application
     }
 }

@@ -8,10 +8,12 @@ use poem::{Body, IntoResponse, Request, Response, handler};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{
-    AuthorizeError, AuthorizeRequest, Parameters, check, client_id, redirect_with, unknown_client,
+    AuthorizeError, AuthorizeRequest, Parameters, ResponseMode, ReturnTo, check, client_id,
+    redirect_with, unknown_client,
 };
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Refusal};
+use crate::flows::pushed_requests::{self, REQUEST_URI};
 use crate::http::pages::{
     self, Choice, ChoosePage, ErrorPage, Page, PostFormPage, SignInMessage, SignInPage,
 };
@@ -79,26 +81,48 @@ fn refuse(app: &App, error: &AuthorizeError) -> Response {
         )
         .into_response(),
         AuthorizeError::Refused {
-            redirect_uri,
-            state,
+            return_to,
             error,
             description,
-        } => to_application(app, redirect_uri, state.as_deref(), error, description),
+        } => to_application(app, return_to, error, description),
     }
 }
 
 /// The authorization error response (RFC 6749 4.1.2.1), with `iss` (RFC 9207).
 pub(crate) fn to_application(
     app: &App,
-    redirect_uri: &str,
-    state: Option<&str>,
+    return_to: &ReturnTo,
     error: &str,
     description: &str,
 ) -> Response {
-    let mut answer = vec![("error", error), ("error_description", description)];
-    answer.extend(state.map(|state| ("state", state)));
+    let answer = [("error", error), ("error_description", description)];
+    answer_to(app, return_to, &answer)
+}
+
+/// An authorization response with `state` and `iss`, in the mode that the application asked for.
+pub(crate) fn answer_to(app: &App, return_to: &ReturnTo, answer: &[(&str, &str)]) -> Response {
+    let mut answer = answer.to_vec();
+    answer.extend(return_to.state.as_deref().map(|state| ("state", state)));
     answer.push(("iss", app.public_url.as_str()));
-    see_other(&redirect_with(redirect_uri, &answer))
+    match return_to.response_mode {
+        ResponseMode::Query => see_other(&redirect_with(&return_to.redirect_uri, &answer)),
+        ResponseMode::FormPost => {
+            let fields: Vec<(String, String)> = answer
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            let host = url::Url::parse(&return_to.redirect_uri)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned));
+            pages::post_form(&PostFormPage {
+                to_application: true,
+                app: host.as_deref().unwrap_or_default(),
+                url: &return_to.redirect_uri,
+                fields: &fields,
+            })
+            .into_response()
+        }
+    }
 }
 
 pub(crate) fn see_other(url: &str) -> Response {
@@ -110,12 +134,47 @@ pub(crate) fn see_other(url: &str) -> Response {
 }
 
 async fn authorize(app: &App, query: &str, browser: &Browser) -> Result<Response, Error> {
+    let pushed = match pushed(app, query).await? {
+        Ok(pushed) => pushed,
+        Err(answer) => return Ok(answer),
+    };
+    // From here on the pushed request stands for the handle, on our pages too: the handle is used up.
+    let query = pushed.as_deref().unwrap_or(query);
     let (request, application) = match read(app, query).await? {
         Ok(read) => read,
         Err(answer) => return Ok(answer),
     };
     let route = discovery::route(app, &request).await?;
     follow(app, route, request, &application, query, browser).await
+}
+
+/// The request for which the query brings a handle (RFC 9126 4); `None` when it is a request itself. Who brings
+/// a wrong handle is told on a page: nothing says where the application would want it.
+async fn pushed(app: &App, query: &str) -> Result<Result<Option<String>, Response>, Error> {
+    let (parameters, twice) = Parameters::parse(query);
+    let handle = parameters.get("request_uri");
+    let Some(handle) = handle.filter(|uri| uri.starts_with(REQUEST_URI)) else {
+        return Ok(Ok(None));
+    };
+    let client = match client_id(&parameters) {
+        Ok(client) => client,
+        Err(error) => return Ok(Err(refuse(app, &error))),
+    };
+    let taken = match twice.as_deref() {
+        Some("client_id" | "request_uri") => None,
+        _ => pushed_requests::take(app, client, handle).await?,
+    };
+    Ok(match taken {
+        Some(query) => Ok(Some(query)),
+        None => Err(refuse(
+            app,
+            &AuthorizeError::Untrusted {
+                code: "invalid_request_uri",
+                message: "This sign-in was started too long ago, or its link was opened before. Go back to the application and start again."
+                    .to_owned(),
+            },
+        )),
+    })
 }
 
 /// Follows a route: to the IdP, to a choice, or to the page that asks for the email.
@@ -148,8 +207,7 @@ pub(crate) async fn follow(
         }
         _ if request.is_passive() => Ok(to_application(
             app,
-            &request.redirect_uri,
-            request.state.as_deref(),
+            &request.return_to(),
             "login_required",
             "no connection signs this person in without a page",
         )),
@@ -180,8 +238,7 @@ pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
     match &refusal.request {
         Some(request) => to_application(
             app,
-            &request.redirect_uri,
-            request.state.as_deref(),
+            &request.return_to(),
             "login_required",
             &format!("{} ({})", refusal.error.code(), refusal.login),
         ),
@@ -194,6 +251,7 @@ pub(crate) fn to_idp(begin: &Begin, application: &str) -> Response {
     match begin {
         Begin::Redirect { url } => see_other(url),
         Begin::PostForm { url, fields } => pages::post_form(&PostFormPage {
+            to_application: false,
             app: application,
             url,
             fields,

@@ -5,6 +5,7 @@ use poem::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::error::{Error, Fault};
+use crate::flows::pushed_requests::PushRefusal;
 use crate::flows::tokens::{AccessRefusal, GrantRefusal};
 use crate::http::limits::{BodyRefused, Limited};
 
@@ -100,9 +101,8 @@ impl OauthError {
         };
         let mut response = poem::web::Json(body).into_response();
         response.set_status(self.status);
+        keep_out_of_caches(&mut response);
         let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
         if let Some(challenge) = self.challenge.and_then(|value| value.parse().ok()) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -113,6 +113,13 @@ impl OauthError {
     }
 }
 
+/// RFC 6749 5.1.
+pub(super) fn keep_out_of_caches(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+}
+
 impl From<GrantRefusal> for OauthError {
     fn from(refusal: GrantRefusal) -> Self {
         Self::new(
@@ -120,6 +127,12 @@ impl From<GrantRefusal> for OauthError {
             refusal.error(),
             refusal.to_string(),
         )
+    }
+}
+
+impl From<PushRefusal> for OauthError {
+    fn from(refusal: PushRefusal) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, refusal.error, refusal.description)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The token endpoint and its neighbours, as an application sees them.
 
+mod assertions;
 mod claims;
 mod cost;
 mod desk;
 mod discovery;
 mod grants;
+mod par;
 mod refusals;
+mod status;
 mod userinfo;

@@ -147,6 +147,7 @@ fn no_page_has_anything_inline_or_from_elsewhere() {
             redirect_uri: "https://desk.example/callback",
         }),
         post_form(&PostFormPage {
+            to_application: false,
             app: "Desk",
             url: "https://idp.example/sso",
             fields: &fields,

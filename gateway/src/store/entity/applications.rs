@@ -2,7 +2,7 @@ use sea_orm::entity::prelude::*;
 use serde_json::Value;
 
 use crate::ids::ApplicationId;
-use crate::model::{ApplicationType, SigningAlgorithm, Timestamp};
+use crate::model::{ApplicationType, ClientAuthMethod, SigningAlgorithm, Timestamp};
 use crate::store::columns::JsonText;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -24,6 +24,8 @@ pub struct Model {
     pub secret_hash: Option<String>,
     pub previous_secret_hash: Option<String>,
     pub previous_secret_until: Option<Timestamp>,
+    pub token_endpoint_auth_method: ClientAuthMethod,
+    pub jwks_uri: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

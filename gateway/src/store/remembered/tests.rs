@@ -4,7 +4,7 @@ use super::super::{api_keys, applications};
 use super::*;
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::ids::ApiKeyId;
-use crate::model::{ApiScope, Application, ApplicationType, SigningAlgorithm};
+use crate::model::{ApiScope, Application, ApplicationType, ClientAuthMethod, SigningAlgorithm};
 use crate::test_database::Database;
 
 const HASH: &str = "the-hash-of-a-key";
@@ -96,7 +96,9 @@ async fn a_rotated_secret_and_a_removed_application_are_noticed() {
             refresh_token_ttl: 300,
             backchannel_logout_uri: None,
             initiate_login_uri: None,
+            token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
             jwks: None,
+            jwks_uri: None,
             created_at: now,
             updated_at: now,
         },

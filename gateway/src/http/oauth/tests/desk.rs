@@ -18,8 +18,9 @@ use crate::ids::{
     ApplicationId, ConnectionId, DomainId, LoginId, OrganizationId, SessionId, UserId,
 };
 use crate::model::{
-    Application, ApplicationType, Cause, Domain, DomainState, Organization, Profile, RolePolicy,
-    Session, SessionClaims, SessionState, SigningAlgorithm, Timestamp, TxtRecord,
+    Application, ApplicationType, Cause, ClientAuthMethod, Domain, DomainState, Organization,
+    Profile, RolePolicy, Session, SessionClaims, SessionState, SigningAlgorithm, Timestamp,
+    TxtRecord,
 };
 use crate::store::applications::{self, StoredApplication};
 use crate::store::tokens::{self, StoredCode};
@@ -145,7 +146,9 @@ impl Desk {
                 refresh_token_ttl: 2_592_000,
                 backchannel_logout_uri: None,
                 initiate_login_uri: None,
+                token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
                 jwks: None,
+                jwks_uri: None,
                 created_at: now,
                 updated_at: now,
             },
@@ -296,8 +299,23 @@ impl Desk {
         authorization: Option<&str>,
         form: &[(&str, &str)],
     ) -> Answer {
+        self.post("/oauth/token", authorization, form).await
+    }
+
+    /// As the usual application, by `client_secret_basic`.
+    pub(super) async fn call(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let basic = basic(&self.client.to_string(), SECRET);
+        self.post(path, Some(&basic), form).await
+    }
+
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        authorization: Option<&str>,
+        form: &[(&str, &str)],
+    ) -> Answer {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
-        let request = request(Method::POST, "/oauth/token", authorization)
+        let request = request(Method::POST, path, authorization)
             .content_type("application/x-www-form-urlencoded")
             .body(body.extend_pairs(form).finish());
         self.send(request).await

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use poem::http::{Method, header};
 
 use super::desk::{Desk, REDIRECT_URI, SECRET, VERIFIER, basic, request};
-use crate::model::{ApplicationType, Timestamp};
+use crate::model::{ApplicationType, ClientAuthMethod, Timestamp};
 
 #[tokio::test]
 async fn a_wrong_request_gets_the_standards_code() {
@@ -145,6 +145,7 @@ async fn a_public_client_has_its_name_and_pkce() {
     desk.client = desk
         .application(|stored| {
             stored.application.kind = ApplicationType::Public;
+            stored.application.token_endpoint_auth_method = ClientAuthMethod::None;
             stored.secret_hash = None;
         })
         .await;

@@ -153,6 +153,7 @@ fn post_to_acs(acs_url: &str, response: String, relay_state: &str) -> Page {
         fields.push(("RelayState".to_owned(), relay_state.to_owned()));
     }
     pages::post_form(&pages::PostFormPage {
+        to_application: false,
         app: "Practice IdP",
         url: acs_url,
         fields: &fields,
