@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// Beyond what the `scim` crate always does.
 const CAPABILITIES: Capabilities = Capabilities {
-    bulk: None,
+    bulk: Some(super::bulk::LIMITS),
     cursor_timeout: None,
 };
 

@@ -1,5 +1,6 @@
 //! The SCIM face without a socket, on SQLite or, with `TEST_DATABASE=postgres`, on PostgreSQL.
 
+mod bulk;
 mod concurrent;
 mod cost;
 mod filters;
