@@ -5,6 +5,7 @@
 
 mod answer;
 mod bulk;
+mod cursor;
 mod discovery;
 mod error;
 mod groups;

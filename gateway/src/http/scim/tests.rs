@@ -3,6 +3,7 @@
 mod bulk;
 mod concurrent;
 mod cost;
+mod cursors;
 mod filters;
 mod flows;
 mod stories;
