@@ -40,6 +40,12 @@ pub enum ScimError {
     },
     #[error("count must be a whole number, not {found:?}")]
     CountInvalid { found: String },
+    #[error("with a cursor, count is from 1 to {limit}, not {found:?}")]
+    PageSizeInvalid { found: String, limit: usize },
+    #[error("the cursor is not one of this list")]
+    CursorInvalid,
+    #[error("the cursor has expired; begin again without one")]
+    CursorExpired,
     /// An operation of a PATCH request, counted from 1.
     #[error("operation {number}: {error}")]
     Operation {
@@ -84,6 +90,9 @@ impl ScimError {
             Self::SyntaxInvalid { .. } => "syntax_invalid",
             Self::LimitExceeded { .. } => "limit_exceeded",
             Self::CountInvalid { .. } => "count_invalid",
+            Self::PageSizeInvalid { .. } => "page_size_invalid",
+            Self::CursorInvalid => "invalid_cursor",
+            Self::CursorExpired => "expired_cursor",
             Self::Operation { error, .. } => error.code(),
         }
     }
@@ -109,6 +118,9 @@ impl ScimError {
             Self::RequiredMissing { .. } | Self::ValueInvalid { .. } => ScimType::InvalidValue,
             Self::SyntaxInvalid { .. } => ScimType::InvalidSyntax,
             Self::CountInvalid { .. } => ScimType::InvalidValue,
+            Self::PageSizeInvalid { .. } => ScimType::InvalidCount,
+            Self::CursorInvalid => ScimType::InvalidCursor,
+            Self::CursorExpired => ScimType::ExpiredCursor,
             Self::LimitExceeded { .. } => return None,
             Self::Operation { error, .. } => return error.scim_type(),
         })

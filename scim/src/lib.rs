@@ -2,6 +2,7 @@
 //! discovery documents. Lenient in what directories send, strict in what goes out. It does no I/O, reads no
 //! clock and knows no tenant; the `gateway` crate gives it rows and URLs.
 
+mod bulk;
 mod comparable;
 pub mod discovery;
 mod error;
@@ -18,6 +19,7 @@ mod resource;
 pub mod schema;
 mod user;
 
+pub use bulk::{BulkOperation, BulkRequest, BulkResult, Resolved, Step, bulk_response};
 pub use comparable::ComparableValue;
 pub use error::{ERROR_URN, ErrorResponse, ScimError, ScimType};
 pub use etag::EntityTags;

@@ -72,7 +72,7 @@ impl ListQuery {
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ScimError> {
         let mut query = Self::default();
-        let (mut attributes, mut excluded) = (None, None);
+        let (mut attributes, mut excluded, mut size) = (None, None, None);
         for (name, value) in parameters {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             let given = (!value.trim().is_empty()).then_some(value);
@@ -85,7 +85,7 @@ impl ListQuery {
             } else if is("startIndex") {
                 query.start_index = given.map_or(Ok(1), |v| start_index(&v.into()))?;
             } else if is("count") {
-                query.count = given.map_or(Ok(DEFAULT_PAGE_SIZE), |v| count(&v.into()))?;
+                size = given.map(Value::from);
             } else if is("cursor") {
                 query.cursor = Some(value.to_owned());
             } else if is("attributes") {
@@ -94,6 +94,7 @@ impl ListQuery {
                 excluded = Some(value);
             }
         }
+        query.count = page_size(size.as_ref(), query.cursor.is_some())?;
         query.projection = Projection::parse(attributes, excluded)?;
         Ok(query)
     }
@@ -113,6 +114,7 @@ impl ListQuery {
         };
         let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let order = filled(text("sortOrder")?);
+        let cursor = text("cursor")?;
         Ok(Self {
             filter: filled(text("filter")?),
             sort_by: filled(text("sortBy")?),
@@ -120,8 +122,8 @@ impl ListQuery {
                 .as_deref()
                 .map_or(Ok(SortOrder::Ascending), sort_order)?,
             start_index: given("startIndex").map_or(Ok(1), start_index)?,
-            count: given("count").map_or(Ok(DEFAULT_PAGE_SIZE), count)?,
-            cursor: text("cursor")?,
+            count: page_size(given("count"), cursor.is_some())?,
+            cursor,
             projection: Projection::new(
                 names(given("attributes"), "attributes")?,
                 names(given("excludedAttributes"), "excludedAttributes")?,
@@ -182,6 +184,27 @@ fn start_index(value: &Value) -> Result<usize, ScimError> {
         ScimError::value("startIndex", problem)
     })?;
     Ok(usize::try_from(number.max(1)).unwrap_or(usize::MAX))
+}
+
+/// With a cursor, what is not from 1 to [`MAX_PAGE_SIZE`] is refused (RFC 9865 section 2.1).
+fn page_size(value: Option<&Value>, by_cursor: bool) -> Result<usize, ScimError> {
+    let Some(value) = value else {
+        return Ok(DEFAULT_PAGE_SIZE);
+    };
+    if !by_cursor {
+        return count(value);
+    }
+    let number = whole_number(value).and_then(|number| usize::try_from(number).ok());
+    number
+        .filter(|number| (1..=MAX_PAGE_SIZE).contains(number))
+        .ok_or_else(|| ScimError::PageSizeInvalid {
+            found: excerpt(
+                &value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned),
+            ),
+            limit: MAX_PAGE_SIZE,
+        })
 }
 
 /// Below 0 means 0 (RFC 7644 section 3.4.2.4).

@@ -4,6 +4,8 @@
 //! token that fits, everything is 401 (SECURITY-MODEL G13).
 
 mod answer;
+mod bulk;
+mod cursor;
 mod discovery;
 mod error;
 mod groups;
@@ -92,8 +94,16 @@ impl Scim {
     }
 }
 
-/// RFC 7644 section 3.2. HEAD is a GET whose body the server drops.
+/// One request, or a bulk of them.
 async fn serve(call: Call, target: Target<'_>) -> Result<Answer, Refusal> {
+    match (target, call.method()) {
+        (Target::Bulk, &Method::POST) => bulk::run(call).await,
+        _ => serve_one(call, target).await,
+    }
+}
+
+/// RFC 7644 section 3.2. HEAD is a GET whose body the server drops.
+async fn serve_one(call: Call, target: Target<'_>) -> Result<Answer, Refusal> {
     use ResourceType::{Group, User};
     let read = matches!(call.method(), &Method::GET | &Method::HEAD);
     match (target, call.method().clone()) {

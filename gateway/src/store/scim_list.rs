@@ -1,11 +1,13 @@
 //! Lists of SCIM resources: filtered, sorted, by page (RFC 7644 section 3.4.2) or by cursor (RFC 9865).
 
+use scim::schema::Kind;
 use scim::{Filter, ResourceType, Sort, SortOrder};
-use sea_orm::sea_query::{Expr, NullOrdering};
+use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering};
 use sea_orm::{
-    Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Order, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
 };
+use serde::{Deserialize, Serialize};
 
 use super::directory_users::{self, StoredUser};
 use super::entity;
@@ -21,9 +23,24 @@ pub struct Listing<'a> {
     pub filter: Option<&'a Filter>,
     /// By id, which is by age, where nothing is said.
     pub sort: Option<&'a Sort>,
-    /// How many to pass over.
-    pub offset: u64,
+    pub start: Start<'a>,
     pub limit: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// How many to pass over.
+    Index(u64),
+    /// Behind this one, or with the first.
+    Cursor(Option<&'a After>),
+}
+
+/// The last resource of a page: what it sorted by, and its id, which decides between equals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// As text; None where there is no value, or nothing to sort by.
+    pub key: Option<String>,
+    pub id: String,
 }
 
 /// Some of the resources, and how many there are.
@@ -31,6 +48,8 @@ pub struct Listing<'a> {
 pub struct Page<T> {
     pub resources: Vec<T>,
     pub total: u64,
+    /// By cursor only: where the next page starts, if there is one.
+    pub next: Option<After>,
 }
 
 pub async fn users(
@@ -48,8 +67,9 @@ pub async fn users(
         entity::directory_users::Column::Id,
     ));
     let select = directory_users::select(scope);
-    let page = page::<_, directory_users::Row>(db, target, select, id, listing).await?;
-    Ok(page.map(StoredUser::from))
+    let page =
+        page::<_, directory_users::Row>(db, target, select, id, listing, |row| row.id.to_string());
+    Ok(page.await?.map(StoredUser::from))
 }
 
 pub async fn groups(
@@ -64,8 +84,9 @@ pub async fn groups(
     };
     let id = Expr::col((entity::groups::Entity, entity::groups::Column::Id));
     let select = scope.select::<entity::groups::Entity>();
-    let page = page::<_, entity::groups::Model>(db, target, select, id, listing).await?;
-    Ok(page.map(StoredGroup::from))
+    let page =
+        page::<_, entity::groups::Model>(db, target, select, id, listing, |row| row.id.to_string());
+    Ok(page.await?.map(StoredGroup::from))
 }
 
 async fn page<E, Row>(
@@ -74,6 +95,7 @@ async fn page<E, Row>(
     select: Select<E>,
     id: Expr,
     listing: Listing<'_>,
+    id_of: impl Fn(&Row) -> String,
 ) -> Result<Page<Row>, StoreError>
 where
     E: EntityTrait,
@@ -81,34 +103,108 @@ where
 {
     let condition = listing.filter.map(|filter| target.condition(filter));
     let matching = select.filter(condition.unwrap_or_else(Condition::all));
-    let mut resources = Vec::new();
+    let mut rows: Vec<Keyed<Row>> = Vec::new();
     if listing.limit > 0 {
+        let sort = listing.sort;
+        let key = sort.and_then(|sort| Some((sort, target.sort_key(&sort.path)?)));
         let mut query = matching.clone();
-        if let Some(sort) = listing.sort
-            && let Some(key) = target.sort_key(&sort.path)
-        {
+        if let Some((sort, key)) = key.clone() {
             let (order, nulls) = match sort.order {
                 SortOrder::Ascending => (Order::Asc, NullOrdering::Last),
                 SortOrder::Descending => (Order::Desc, NullOrdering::First),
             };
             query = query.order_by_with_nulls(key, order, nulls);
         }
-        resources = query
-            .order_by(id, Order::Asc)
-            .offset(listing.offset)
-            .limit(listing.limit)
-            .into_model::<Row>()
-            .all(db.db())
-            .await?;
+        query = query.order_by(id.clone(), Order::Asc);
+        query = match listing.start {
+            Start::Index(offset) => query.offset(offset).limit(listing.limit),
+            Start::Cursor(after) => {
+                if let Some((_, key)) = key.clone() {
+                    query = query.expr_as(key.cast_as("TEXT"), SORT_KEY);
+                }
+                if let Some(after) = after {
+                    query = query.filter(behind(after, key, id));
+                }
+                // One more than is shown says that there is more.
+                query.limit(listing.limit + 1)
+            }
+        };
+        rows = query.into_model::<Keyed<Row>>().all(db.db()).await?;
     }
-    let seen = u64::try_from(resources.len()).unwrap_or(u64::MAX);
-    // A page that is not full is the last one, unless it lies behind the end: the total is known.
-    let total = if seen < listing.limit && (seen > 0 || listing.offset == 0) {
-        listing.offset.saturating_add(seen)
-    } else {
-        count(db, matching).await?
+    let limit = usize::try_from(listing.limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|last| After {
+        key: last.key.clone(),
+        id: id_of(&last.row),
+    });
+    let seen = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    // A page that is not full is the last one, unless it lies behind the end: the total is known. How many
+    // lie before a cursor is not.
+    let known = match listing.start {
+        Start::Index(offset) if seen < listing.limit && (seen > 0 || offset == 0) => {
+            Some(offset.saturating_add(seen))
+        }
+        Start::Cursor(None) if listing.limit > 0 && !more => Some(seen),
+        _ => None,
     };
-    Ok(Page { resources, total })
+    let total = match known {
+        Some(total) => total,
+        None => count(db, matching).await?,
+    };
+    Ok(Page {
+        resources: rows.into_iter().map(|keyed| keyed.row).collect(),
+        total,
+        next,
+    })
+}
+
+const SORT_KEY: &str = "sort_key";
+
+/// A row, and what it is sorted by where a cursor needs to know.
+struct Keyed<Row> {
+    row: Row,
+    key: Option<String>,
+}
+
+impl<Row: FromQueryResult> FromQueryResult for Keyed<Row> {
+    fn from_query_result(result: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            row: Row::from_query_result(result, prefix)?,
+            key: result.try_get(prefix, SORT_KEY).ok().flatten(),
+        })
+    }
+}
+
+/// All that come after this one in the order of [`page`].
+fn behind(after: &After, key: Option<(&Sort, Expr)>, id: Expr) -> Condition {
+    let later = Condition::all().add(id.gt(after.id.as_str()));
+    let Some((sort, key)) = key else {
+        return later;
+    };
+    let ascending = sort.order == SortOrder::Ascending;
+    let Some(value) = after.key.as_deref() else {
+        let equals = Condition::all().add(key.clone().is_null()).add(later);
+        return if ascending {
+            equals
+        } else {
+            Condition::any().add(equals).add(key.is_not_null())
+        };
+    };
+    // Instants are numbers in their columns.
+    let value = match value.parse::<i64>() {
+        Ok(millis) if sort.path.leaf().kind == Kind::DateTime => Expr::val(millis),
+        _ => Expr::val(value),
+    };
+    let equals = Condition::all()
+        .add(key.clone().eq(value.clone()))
+        .add(later);
+    let any = Condition::any().add(equals);
+    if ascending {
+        any.add(key.clone().gt(value)).add(key.is_null())
+    } else {
+        any.add(key.lt(value))
+    }
 }
 
 async fn count<E: EntityTrait>(db: &impl Reads, matching: Select<E>) -> Result<u64, StoreError> {
@@ -126,6 +222,7 @@ impl<T> Page<T> {
         Page {
             resources: self.resources.into_iter().map(each).collect(),
             total: self.total,
+            next: self.next,
         }
     }
 }

@@ -41,6 +41,24 @@ impl Answer {
         Self::empty(StatusCode::NOT_MODIFIED)
     }
 
+    /// At this URL, of which the caller knows: told in a bulk answer only.
+    pub(super) fn at(mut self, location: String) -> Self {
+        self.location = Some(location);
+        self
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
+    pub(super) fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+
     fn empty(status: StatusCode) -> Self {
         Self {
             status,

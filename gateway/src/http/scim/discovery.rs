@@ -12,8 +12,8 @@ use crate::error::Error;
 
 /// Beyond what the `scim` crate always does.
 const CAPABILITIES: Capabilities = Capabilities {
-    bulk: None,
-    cursor_timeout: None,
+    bulk: Some(super::bulk::LIMITS),
+    cursor_timeout: Some(super::cursor::TIMEOUT),
 };
 
 pub(super) fn find(call: &Call, document: Document, name: Option<&str>) -> Result<Answer, Refusal> {

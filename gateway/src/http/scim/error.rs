@@ -62,12 +62,24 @@ impl Refusal {
             Self::Error(Error::TooManyRequests { retry_after }) => {
                 response = response.header(header::RETRY_AFTER, *retry_after);
             }
-            Self::Error(error) if error.fault() == Fault::Operator => {
-                tracing::error!(%error, code = error.code(), "a SCIM request failed");
-            }
-            _ => {}
+            _ => self.log(),
         }
         response.body(body.to_json().to_string())
+    }
+
+    /// As the answer to one operation of a bulk request.
+    pub(super) fn into_error_response(self) -> ErrorResponse {
+        self.log();
+        self.to_error_response()
+    }
+
+    /// A fault of ours.
+    fn log(&self) {
+        if let Self::Error(error) = self
+            && error.fault() == Fault::Operator
+        {
+            tracing::error!(%error, code = error.code(), "a SCIM request failed");
+        }
     }
 
     fn to_error_response(&self) -> ErrorResponse {

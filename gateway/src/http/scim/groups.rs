@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::answer::Answer;
 use super::error::Refusal;
 use super::request::Call;
-use super::search;
+use super::{cursor, search};
 use crate::error::Error;
 use crate::flows::provisioning::{self, Written};
 use crate::ids::GroupId;
@@ -74,10 +74,22 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
         query.filter(ResourceType::Group)?,
         query.sort(ResourceType::Group)?,
     );
-    let listing = search::listing(call, &query, filter.as_ref(), sort.as_ref());
+    let of = Some(ResourceType::Group);
+    let cursor = cursor::open(call, &query, of).await?;
+    let listing = search::listing(
+        call,
+        &query,
+        filter.as_ref(),
+        sort.as_ref(),
+        cursor.as_ref(),
+    );
     let page = scim_list::groups(&call.push.app.store.read(), &call.push.scope, listing).await?;
+    let next = match page.next {
+        Some(after) => Some(cursor::next(call, &query, of, true, Some(after)).await?),
+        None => None,
+    };
     let rendered = render(call, &query.projection, page.resources).await?;
-    Ok(search::page(&query, page.total, rendered))
+    Ok(search::page(&query, page.total, rendered, next))
 }
 
 /// What is not an id names no group.

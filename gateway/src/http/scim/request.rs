@@ -36,6 +36,23 @@ impl Call {
         }
     }
 
+    /// The request that an operation of a bulk request stands for. It asks for no more than the id to be
+    /// shown: the bulk answer has no resources.
+    pub(super) fn operation(&self, method: Method, version: Option<&str>, data: &Value) -> Self {
+        let mut headers = HeaderMap::new();
+        if let Some(version) = version.and_then(|version| version.parse().ok()) {
+            headers.insert(header::IF_MATCH, version);
+        }
+        Self {
+            push: self.push.clone(),
+            base_url: self.base_url.clone(),
+            method,
+            parameters: vec![("attributes".to_owned(), "id".to_owned())],
+            headers,
+            body: Body::from(data.to_string()).into(),
+        }
+    }
+
     pub(super) fn method(&self) -> &Method {
         &self.method
     }

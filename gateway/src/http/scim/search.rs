@@ -4,10 +4,11 @@ use scim::{Filter, ListQuery, ListResponse, ResourceType, ScimError, Sort};
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
+use super::cursor::{self, Cursor};
 use super::error::Refusal;
 use super::request::Call;
 use super::{groups, users};
-use crate::store::scim_list::{self, Listing};
+use crate::store::scim_list::{self, Listing, Start};
 
 /// One list after the other. An attribute that only one of the types has matches none of the other; one
 /// that neither has is 400 `invalidFilter`, as anywhere.
@@ -25,17 +26,26 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
         query.filter(ResourceType::User)?;
     }
     let (db, scope) = (call.push.app.store.read(), &call.push.scope);
-    let whole = listing(call, &query, None, None);
-    let (mut resources, mut total) = (Vec::new(), 0);
+    let cursor = cursor::open(call, &query, None).await?;
+    let whole = listing(call, &query, None, None, cursor.as_ref());
+    let past_users = cursor.as_ref().is_some_and(|cursor| cursor.in_groups);
+    let (mut resources, mut total, mut next) = (Vec::new(), 0, None);
     if let Some(filter) = &of_users {
         let sort = query.sort(ResourceType::User).ok().flatten();
         let listing = Listing {
             sort: sort.as_ref(),
             filter: filter.as_ref(),
+            limit: if past_users { 0 } else { whole.limit },
+            start: if past_users {
+                Start::Index(0)
+            } else {
+                whole.start
+            },
             ..whole
         };
         let page = scim_list::users(&db, scope, listing).await?;
         total += page.total;
+        next = page.next.map(|after| (false, Some(after)));
         resources.extend(users::render(call, &query.projection, page.resources).await?);
     }
     if let Some(filter) = &of_groups {
@@ -44,15 +54,31 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
         let listing = Listing {
             sort: sort.as_ref(),
             filter: filter.as_ref(),
-            offset: whole.offset.saturating_sub(total),
+            start: match whole.start {
+                Start::Index(offset) => Start::Index(offset.saturating_sub(total)),
+                Start::Cursor(_) if !past_users => Start::Cursor(None),
+                after => after,
+            },
             limit: whole.limit.saturating_sub(shown),
             ..whole
         };
         let page = scim_list::groups(&db, scope, listing).await?;
         total += page.total;
+        // Users fill the page to its last place: the groups begin the next one.
+        if next.is_none() && cursor.is_some() {
+            next = match page.next {
+                Some(after) => Some((true, Some(after))),
+                None if listing.limit == 0 && page.total > 0 => Some((true, None)),
+                None => None,
+            };
+        }
         resources.extend(groups::render(call, &query.projection, page.resources).await?);
     }
-    Ok(page(&query, total, resources))
+    let next = match next {
+        Some((in_groups, after)) => Some(cursor::next(call, &query, None, in_groups, after).await?),
+        None => None,
+    };
+    Ok(page(&query, total, resources, next))
 }
 
 /// The part of the resources that the query asks for.
@@ -61,6 +87,7 @@ pub(super) fn listing<'a>(
     query: &ListQuery,
     filter: Option<&'a Filter>,
     sort: Option<&'a Sort>,
+    cursor: Option<&'a Cursor>,
 ) -> Listing<'a> {
     // SQL counts from 0, in 63 bits.
     let offset = query.start_index.saturating_sub(1);
@@ -68,16 +95,30 @@ pub(super) fn listing<'a>(
         base_url: &call.base_url,
         filter,
         sort,
-        offset: u64::try_from(offset).unwrap_or(u64::MAX).min(1 << 62),
+        start: match cursor {
+            Some(cursor) => Start::Cursor(cursor.after.as_ref()),
+            None => Start::Index(u64::try_from(offset).unwrap_or(u64::MAX).min(1 << 62)),
+        },
         limit: u64::try_from(query.count).unwrap_or(u64::MAX),
     }
 }
 
 /// These resources, of so many.
-pub(super) fn page(query: &ListQuery, total: u64, rendered: Vec<Map<String, Value>>) -> Answer {
+pub(super) fn page(
+    query: &ListQuery,
+    total: u64,
+    rendered: Vec<Map<String, Value>>,
+    next_cursor: Option<String>,
+) -> Answer {
     let total = usize::try_from(total).unwrap_or(usize::MAX);
     let resources = rendered.into_iter().map(Value::Object).collect();
-    Answer::ok(ListResponse::page(total, query.start_index, resources).into_json())
+    let page = ListResponse::page(total, query.start_index, resources);
+    let page = ListResponse {
+        start_index: page.start_index.filter(|_| query.cursor.is_none()),
+        next_cursor,
+        ..page
+    };
+    Answer::ok(page.into_json())
 }
 
 /// The only resource of what was rendered.

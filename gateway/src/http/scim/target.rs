@@ -11,6 +11,7 @@ pub(super) enum Target<'a> {
     Search(Option<ResourceType>),
     All(ResourceType),
     One(ResourceType, &'a str),
+    Bulk,
     /// A discovery document: all of its kind, or the one of this name.
     Document(Document, Option<&'a str>),
     Unknown,
@@ -33,6 +34,7 @@ impl<'a> Target<'a> {
         match *path {
             [] => Self::Root,
             [".search"] => Self::Search(None),
+            ["Bulk"] => Self::Bulk,
             ["ServiceProviderConfig"] => Self::Document(Document::ServiceProviderConfig, None),
             ["ResourceTypes"] => Self::Document(Document::ResourceTypes, None),
             ["ResourceTypes", name] => Self::Document(Document::ResourceTypes, Some(name)),
@@ -68,6 +70,7 @@ impl<'a> Target<'a> {
             }
             Self::Document(Document::ResourceTypes, _) => "/scim/v2/:dir/ResourceTypes",
             Self::Document(Document::Schemas, _) => "/scim/v2/:dir/Schemas",
+            Self::Bulk => "/scim/v2/:dir/Bulk",
             Self::Unknown => "/scim/v2/:dir/*",
         }
     }
@@ -78,7 +81,7 @@ impl<'a> Target<'a> {
             Self::Search(Some(resource_type))
             | Self::All(resource_type)
             | Self::One(resource_type, _) => resource_type.name(),
-            Self::Root | Self::Search(None) => "all",
+            Self::Root | Self::Search(None) | Self::Bulk => "all",
             Self::Document(..) => "discovery",
             Self::Unknown => "unknown",
         }
@@ -87,6 +90,7 @@ impl<'a> Target<'a> {
     pub(super) fn operation(self, method: &Method) -> &'static str {
         match (self, method) {
             (Self::Search(_), _) => "search",
+            (Self::Bulk, _) => "bulk",
             (Self::One(..) | Self::Document(..), &Method::GET | &Method::HEAD) => "find",
             (_, &Method::GET | &Method::HEAD) => "list",
             (_, &Method::POST) => "create",
@@ -115,6 +119,7 @@ mod tests {
                 Target::Document(Document::Schemas, Some("urn:x")),
             ),
             (&["Users", "x", "y"], Target::Unknown),
+            (&["Bulk"], Target::Bulk),
             (&["users"], Target::Unknown),
             (&["ServiceProviderConfig", "x"], Target::Unknown),
         ] {

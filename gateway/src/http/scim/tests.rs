@@ -1,7 +1,9 @@
 //! The SCIM face without a socket, on SQLite or, with `TEST_DATABASE=postgres`, on PostgreSQL.
 
+mod bulk;
 mod concurrent;
 mod cost;
+mod cursors;
 mod filters;
 mod flows;
 mod stories;

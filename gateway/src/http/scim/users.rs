@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::answer::Answer;
 use super::error::Refusal;
 use super::request::Call;
-use super::search;
+use super::{cursor, search};
 use crate::error::Error;
 use crate::flows::provisioning;
 use crate::ids::DirectoryUserId;
@@ -71,10 +71,22 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
         query.filter(ResourceType::User)?,
         query.sort(ResourceType::User)?,
     );
-    let listing = search::listing(call, &query, filter.as_ref(), sort.as_ref());
+    let of = Some(ResourceType::User);
+    let cursor = cursor::open(call, &query, of).await?;
+    let listing = search::listing(
+        call,
+        &query,
+        filter.as_ref(),
+        sort.as_ref(),
+        cursor.as_ref(),
+    );
     let page = scim_list::users(&call.push.app.store.read(), &call.push.scope, listing).await?;
+    let next = match page.next {
+        Some(after) => Some(cursor::next(call, &query, of, false, Some(after)).await?),
+        None => None,
+    };
     let rendered = render(call, &query.projection, page.resources).await?;
-    Ok(search::page(&query, page.total, rendered))
+    Ok(search::page(&query, page.total, rendered, next))
 }
 
 /// What is not an id names nobody.
