@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::SamlConnector;
 use super::assertion::{self, Assertion, Rules};
 use super::decrypt;
-use super::response::{Carried, RawResponse, Response, SAML, SUCCESS, signature_of};
+use super::response::{self, Carried, RawResponse, Response, SAML, SUCCESS, signature_of};
 use super::signature::{self, SignedXml, Verified};
 use super::subject::Person;
 use super::xml::Element;
@@ -93,6 +93,7 @@ impl Checks<'_> {
                 plaintext = self.connector.decryptor.open(wrapper)?;
                 decrypted =
                     decrypt::parse(&plaintext, &wrapper.namespaces_in_scope(), "Assertion")?;
+                response::refuse_nested(decrypted.root())?;
                 (decrypted.root(), true)
             }
         };

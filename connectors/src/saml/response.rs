@@ -164,6 +164,17 @@ pub(super) enum Carried<'d> {
     Encrypted(Element<'d>),
 }
 
+/// A decrypted assertion holds no other, as one in plain text does not.
+///
+/// Errors: `assertion_ambiguous`.
+pub(super) fn refuse_nested(assertion: Element<'_>) -> Result<(), ConnectorError> {
+    let kinds = [Sought::Assertion, Sought::EncryptedAssertion];
+    match assertion.descendants(SAML, &kinds).next() {
+        Some(_) => Err(ambiguous("an assertion inside the assertion")),
+        None => Ok(()),
+    }
+}
+
 /// The Signature that is a direct child of `element`, if any.
 ///
 /// Errors: `signature_invalid` when there are two, or when one stands anywhere else below, except in

@@ -68,6 +68,7 @@ fn signatures() -> Vec<Shape> {
             )
         },
         plain("generic-rsa-pss-sha256", "RSA-PSS, signed by openssl", pss("sha256-rsa-MGF1", "sha256")),
+        plain("generic-rsa-pss-sha384", "RSA-PSS, signed by openssl", pss("sha384-rsa-MGF1", "sha384")),
         plain("generic-rsa-pss-sha512", "RSA-PSS, signed by openssl", pss("sha512-rsa-MGF1", "sha512")),
         Shape {
             keys: vec!["idp", "idp-next"],
@@ -232,6 +233,11 @@ fn encryptions() -> Vec<Shape> {
             "The NameID is encrypted for itself",
             encrypted_name_id(),
         ),
+        plain(
+            "generic-encrypted-attribute",
+            "One attribute is encrypted for itself, the others are not",
+            encrypted_attribute(),
+        ),
     ]
 }
 
@@ -240,6 +246,18 @@ fn encrypted_name_id() -> String {
     message.assertion.name_id = Encryption::gcm()
         .encrypt(&message.assertion.name_id)
         .replace("EncryptedAssertion", "EncryptedID");
+    message.signed()
+}
+
+fn encrypted_attribute() -> String {
+    let mut message = Message::valid();
+    let attributes = &mut message.assertion.attributes;
+    let start = attributes.find("<saml:Attribute ").expect("an attribute");
+    let end = attributes.find("</saml:Attribute>").expect("its end") + "</saml:Attribute>".len();
+    let encrypted = Encryption::usual()
+        .encrypt(&attributes[start..end])
+        .replace("EncryptedAssertion", "EncryptedAttribute");
+    attributes.replace_range(start..end, &encrypted);
     message.signed()
 }
 
@@ -294,6 +312,11 @@ fn texts() -> Vec<Shape> {
             )
         },
         plain(
+            "generic-carriage-returns-in-base64",
+            "Signature and certificate wrapped at 64 columns with &#13;, as Java on Windows writes them",
+            carriage_returns(),
+        ),
+        plain(
             "generic-unicode",
             "Names beyond ASCII, a character reference beyond the first plane",
             unicode(),
@@ -306,6 +329,21 @@ family_name = "Łęcki"
 groups = ["Engineering", "All & sundry"]"#,
         ),
     ]
+}
+
+/// SignatureValue is wrapped after signing, since it is outside of what is signed; KeyInfo too.
+fn carriage_returns() -> String {
+    let mut xml = Message::valid().signed();
+    for name in ["SignatureValue", "X509Certificate"] {
+        let value = tools::between(&xml, name);
+        let wrapped: Vec<&str> = value
+            .as_bytes()
+            .chunks(64)
+            .map(|line| std::str::from_utf8(line).expect("ASCII").trim())
+            .collect();
+        xml = xml.replace(&value, &wrapped.join("&#13;\n"));
+    }
+    xml
 }
 
 fn unicode() -> String {
@@ -360,6 +398,35 @@ fn contents() -> Vec<Shape> {
         "</saml:Conditions>",
         &format!("<saml:AudienceRestriction><saml:Audience>https://federation.example/</saml:Audience><saml:Audience>{SP}/metadata</saml:Audience></saml:AudienceRestriction><saml:OneTimeUse/></saml:Conditions>"),
     );
+    let mut statements = Message::valid();
+    statements.assertion.attributes = statements
+        .assertion
+        .attributes
+        .replace(
+            "</saml:Attribute><saml:Attribute ",
+            "</saml:Attribute></saml:AttributeStatement><saml:AttributeStatement><saml:Attribute ",
+        )
+        .replace(
+            "</saml:AttributeValue><saml:AttributeValue>",
+            "</saml:AttributeValue></saml:Attribute></saml:AttributeStatement><saml:AttributeStatement><saml:Attribute Name=\"groups\"><saml:AttributeValue>",
+        );
+    let mut empty_values = Message::valid();
+    empty_values.assertion.attributes = empty_values
+        .assertion
+        .attributes
+        .replace(
+            "<saml:AttributeValue>All",
+            "<saml:AttributeValue/><saml:AttributeValue>All",
+        )
+        .replace(
+            "</saml:AttributeStatement>",
+            concat!(
+                r#"<saml:Attribute Name="mail"><saml:AttributeValue></saml:AttributeValue></saml:Attribute>"#,
+                r#"<saml:Attribute Name="title"><saml:AttributeValue xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/></saml:Attribute>"#,
+                r#"<saml:Attribute Name="department"/>"#,
+                "</saml:AttributeStatement>"
+            ),
+        );
     vec![
         plain(
             "generic-no-destination",
@@ -380,6 +447,23 @@ fn contents() -> Vec<Shape> {
             "generic-clock-ahead",
             "The IdP's clock is 55 seconds ahead",
             skewed.signed(),
+        ),
+        plain(
+            "generic-several-statements",
+            "An AttributeStatement for each attribute, one of them twice",
+            statements.signed(),
+        ),
+        plain(
+            "generic-empty-values",
+            "Values that are empty, nil, or not there beside those that are",
+            empty_values.signed(),
+        )
+        .identity(
+            r#"
+email = "pat@acme.example"
+given_name = "Pat"
+family_name = "Lee"
+groups = ["Engineering", "All & sundry"]"#,
         ),
         plain(
             "generic-two-restrictions",
