@@ -349,6 +349,7 @@ mod tests {
             refresh_token_ttl: 2_592_000,
             backchannel_logout_uri: None,
             initiate_login_uri: None,
+            discovery: Default::default(),
             jwks: None,
             created_at: now,
             updated_at: now,

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::applications as flow;
 use crate::ids::ApplicationId;
-use crate::model::{Application, ApplicationType, SigningAlgorithm};
+use crate::model::{Application, ApplicationType, DiscoveryMode, SigningAlgorithm};
 use crate::store::applications;
 
 #[derive(Debug, Object)]
@@ -44,6 +44,9 @@ struct NewApplication {
     backchannel_logout_uri: Option<String>,
     /// Where a sign-in that an identity provider starts is sent for a fresh request.
     initiate_login_uri: Option<String>,
+    /// What the hosted sign-in page asks for: the work `email` (default), the organization's `slug`, or nothing
+    /// (`hint_only`).
+    discovery: Option<DiscoveryMode>,
     /// Public keys for `private_key_jwt` (RFC 7517).
     jwks: Option<Value>,
 }
@@ -63,6 +66,7 @@ struct ApplicationPatch {
     refresh_token_ttl: MaybeUndefined<i64>,
     backchannel_logout_uri: MaybeUndefined<String>,
     initiate_login_uri: MaybeUndefined<String>,
+    discovery: MaybeUndefined<DiscoveryMode>,
     jwks: MaybeUndefined<Value>,
 }
 
@@ -255,6 +259,7 @@ impl NewApplication {
                 .unwrap_or(flow::DEFAULT_REFRESH_TOKEN_TTL),
             backchannel_logout_uri: self.backchannel_logout_uri,
             initiate_login_uri: self.initiate_login_uri,
+            discovery: self.discovery.unwrap_or_default(),
             jwks: self.jwks,
             created_at: now,
             updated_at: now,
@@ -301,6 +306,11 @@ impl ApplicationPatch {
             .update_to(&mut application.backchannel_logout_uri);
         self.initiate_login_uri
             .update_to(&mut application.initiate_login_uri);
+        set(
+            &mut application.discovery,
+            self.discovery,
+            DiscoveryMode::default(),
+        );
         self.jwks.update_to(&mut application.jwks);
         application
     }

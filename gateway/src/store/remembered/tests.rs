@@ -96,6 +96,7 @@ async fn a_rotated_secret_and_a_removed_application_are_noticed() {
             refresh_token_ttl: 300,
             backchannel_logout_uri: None,
             initiate_login_uri: None,
+            discovery: Default::default(),
             jwks: None,
             created_at: now,
             updated_at: now,

@@ -145,6 +145,7 @@ impl Desk {
                 refresh_token_ttl: 2_592_000,
                 backchannel_logout_uri: None,
                 initiate_login_uri: None,
+                discovery: Default::default(),
                 jwks: None,
                 created_at: now,
                 updated_at: now,
@@ -367,6 +368,10 @@ async fn organization(app: &App) -> OrgScope {
         domain: "acme.example".to_owned(),
         state: DomainState::Verified,
         trusted: true,
+        include_subdomains: false,
+        connection_id: None,
+        missing_since: None,
+        last_check: None,
         txt_record: TxtRecord {
             name: String::new(),
             value: String::new(),
@@ -379,7 +384,9 @@ async fn organization(app: &App) -> OrgScope {
     let scope = organizations::insert(&tx, &app.vault, &organization)
         .await
         .unwrap();
-    domains::insert(&tx, &scope, &domain, "").await.unwrap();
+    domains::insert(&tx, &scope, &domain, "", None)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     scope
 }
