@@ -134,8 +134,6 @@ pub struct SignInPage<'a> {
     pub csrf: &'a str,
     /// What was typed before, or the `login_hint`.
     pub email: &'a str,
-    /// The organization's code that was typed before.
-    pub code: &'a str,
     pub asks: DiscoveryMode,
     pub message: SignInMessage,
     /// The application's own login page.

@@ -282,7 +282,6 @@ pub(crate) fn ask(
         flow: query,
         csrf: &browser::csrf(app, browser),
         email: request.login_hint.as_deref().unwrap_or_default(),
-        code: "",
         asks: application.discovery,
         message,
         app_url: application.initiate_login_uri.as_deref(),

@@ -253,7 +253,6 @@ fn sign_in_page(message: SignInMessage) -> SignInPage<'static> {
         flow: "flow",
         csrf: "csrf",
         email: "pat@acme.example",
-        code: "acme",
         asks: DiscoveryMode::Email,
         message,
         app_url: Some("https://desk.example/login"),
