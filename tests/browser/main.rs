@@ -2,6 +2,8 @@
 //!
 //! Screenshots land in the build's temporary folder, for a person to look at: Cargo names it when it runs the test.
 
+mod discovery;
+
 use std::path::{Path, PathBuf};
 
 use integration::{Chromium, Tenon};

@@ -1,5 +1,7 @@
 //! A person signs in at their organization's identity provider, or does not.
 
+mod discovery;
+mod domain_scope;
 mod failures;
 mod hostile_xml;
 mod metadata;
