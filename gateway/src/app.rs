@@ -10,6 +10,7 @@ use crate::clock::{Clock, Entropy, SystemEntropy};
 use crate::config::{Config, PublicUrl};
 use crate::egress::{Dns, Egress};
 use crate::error::Error;
+use crate::flows::client_assertion::ClientKeys;
 use crate::flows::login::ConnectionCache;
 use crate::flows::signing_keys::SigningKeys;
 use crate::http::drain::Drain;
@@ -33,6 +34,7 @@ pub struct App {
     pub dns: Arc<Dns>,
     pub metrics: Metrics,
     pub connections: ConnectionCache,
+    pub client_keys: ClientKeys,
     pub rate_limits: RateLimits,
     pub drain: Drain,
     pub webhooks: Worker,
@@ -103,6 +105,7 @@ impl App {
             dns,
             metrics,
             connections: ConnectionCache::default(),
+            client_keys: ClientKeys::default(),
             rate_limits,
             drain: Drain::default(),
             webhooks,

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod applications;
 pub mod authorize;
+pub mod client_assertion;
 pub mod connections;
 pub mod directories;
 pub mod discovery;
@@ -13,6 +14,7 @@ pub mod login;
 pub mod logout;
 pub mod organizations;
 pub mod provisioning;
+pub mod pushed_requests;
 pub mod role_mappings;
 pub mod roles;
 pub mod signing_keys;

@@ -21,7 +21,7 @@ mod user;
 mod webhook;
 
 pub use api_key::{ApiKey, ApiScope};
-pub use application::{Application, ApplicationType};
+pub use application::{Application, ApplicationType, ClientAuthMethod};
 pub use audit::{Act, AuditActor, AuditEntry};
 pub use connection::{
     Connection, ConnectionKeyState, ConnectionState, ConnectionType, EmailDomainPolicy, Upkeep,

@@ -12,6 +12,7 @@ mod m20261122_000002_audit_log;
 mod m20261122_000003_connection_metadata;
 mod m20261122_000004_logout;
 mod m20261122_000005_login_responses;
+mod m20261127_000006_provider;
 
 pub struct Migrator;
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_connection_metadata::Migration),
             Box::new(m20261122_000004_logout::Migration),
             Box::new(m20261122_000005_login_responses::Migration),
+            Box::new(m20261127_000006_provider::Migration),
         ]
     }
 }

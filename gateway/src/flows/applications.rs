@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::app::App;
 use crate::error::{Error, FieldProblem};
 use crate::ids::ApplicationId;
-use crate::model::{Application, ApplicationType, Cause, Timestamp};
+use crate::model::{Application, ApplicationType, Cause, ClientAuthMethod, Timestamp};
 use crate::store::applications::{self, StoredApplication};
 use crate::store::{Tx, sessions};
 
@@ -27,10 +27,7 @@ pub async fn create(
     tx: &Tx,
     application: Application,
 ) -> Result<(Application, Option<String>), Error> {
-    let secret = match application.kind {
-        ApplicationType::Confidential => Some(new_secret(app)),
-        ApplicationType::Public => None,
-    };
+    let secret = has_secret(&application).then(|| new_secret(app));
     let stored = StoredApplication {
         secret_hash: secret.as_deref().map(|secret| app.vault.hash(secret)),
         previous_secret: None,
@@ -52,10 +49,10 @@ pub async fn rotate_secret(
     let mut stored = applications::lock(tx, id)
         .await?
         .ok_or(Error::NotFound("application"))?;
-    if stored.application.kind == ApplicationType::Public {
+    if !has_secret(&stored.application) {
         return Err(Error::conflict(
             "public_client",
-            "a public application has no secret",
+            "a public or private_key_jwt application has no secret",
         ));
     }
     let now = app.clock.now();
@@ -85,6 +82,11 @@ pub async fn remove(
     }
     applications::remove(tx, id).await?;
     Ok(stored.application)
+}
+
+fn has_secret(application: &Application) -> bool {
+    application.kind == ApplicationType::Confidential
+        && application.token_endpoint_auth_method != Some(ClientAuthMethod::PrivateKeyJwt)
 }
 
 fn new_secret(app: &App) -> String {
@@ -117,6 +119,7 @@ pub fn check(application: &Application) -> Vec<FieldProblem> {
             &application.backchannel_logout_uri,
         ),
         ("initiate_login_uri", &application.initiate_login_uri),
+        ("jwks_uri", &application.jwks_uri),
     ];
     for (field, uri) in optional {
         if let Some(Err(message)) = uri.as_deref().map(check_uri) {
@@ -126,7 +129,30 @@ pub fn check(application: &Application) -> Vec<FieldProblem> {
     if let Some(Err(message)) = application.jwks.as_ref().map(check_jwks) {
         problems.push(FieldProblem::new("jwks", message));
     }
+    // RFC 7591 2: one or the other.
+    if application.jwks.is_some() && application.jwks_uri.is_some() {
+        problems.push(FieldProblem::new("jwks_uri", "can't stand beside jwks"));
+    }
+    if let Err(message) = check_method(application) {
+        problems.push(FieldProblem::new("token_endpoint_auth_method", message));
+    }
     problems
+}
+
+fn check_method(application: &Application) -> Result<(), &'static str> {
+    let public = application.kind == ApplicationType::Public;
+    match application.token_endpoint_auth_method {
+        None => Ok(()),
+        Some(ClientAuthMethod::None) if public => Ok(()),
+        Some(ClientAuthMethod::None) => Err("none is for public applications"),
+        Some(_) if public => Err("a public application has none"),
+        Some(ClientAuthMethod::PrivateKeyJwt)
+            if application.jwks.is_none() && application.jwks_uri.is_none() =>
+        {
+            Err("private_key_jwt needs jwks or jwks_uri")
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 /// RFC 6749 3.1.2 and RFC 9700 2.1: absolute, without a fragment, matched byte for byte later; https, or http

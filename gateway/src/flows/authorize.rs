@@ -25,6 +25,8 @@ const MAX_CARRIED: usize = 2048;
 pub struct AuthorizeRequest {
     pub client_id: ApplicationId,
     pub redirect_uri: String,
+    #[serde(default)]
+    pub response_mode: ResponseMode,
     pub state: Option<String>,
     pub nonce: Option<String>,
     /// The known scopes, in the order asked for.
@@ -38,6 +40,58 @@ pub struct AuthorizeRequest {
     pub domain_hint: Option<String>,
     pub organization_id: Option<OrganizationId>,
     pub connection_id: Option<ConnectionId>,
+}
+
+/// How the answer goes to the application's redirect URI: as its query, or as a form that the browser posts (OAuth 2.0
+/// Form Post Response Mode 1.0).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    #[default]
+    Query,
+    FormPost,
+}
+
+/// For the discovery document.
+pub const RESPONSE_MODES: [&str; 2] = ["query", "form_post"];
+
+/// What goes back to the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationResponse {
+    pub redirect_uri: String,
+    pub mode: ResponseMode,
+    pub parameters: Vec<(String, String)>,
+}
+
+impl AuthorizationResponse {
+    /// With `state` and `iss` (RFC 9207) after what is said.
+    pub fn new(request: &AuthorizeRequest, issuer: &str, said: &[(&str, &str)]) -> Self {
+        Self::to(
+            &request.redirect_uri,
+            request.response_mode,
+            request.state.as_deref(),
+            issuer,
+            said,
+        )
+    }
+
+    fn to(
+        redirect_uri: &str,
+        mode: ResponseMode,
+        state: Option<&str>,
+        issuer: &str,
+        said: &[(&str, &str)],
+    ) -> Self {
+        let state = state.map(|state| ("state", state));
+        let all = said.iter().copied().chain(state).chain([("iss", issuer)]);
+        Self {
+            redirect_uri: redirect_uri.to_owned(),
+            mode,
+            parameters: all
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        }
+    }
 }
 
 /// OIDC Core 3.1.2.1.
@@ -72,10 +126,36 @@ pub enum AuthorizeError {
     /// The application is told by redirect.
     Refused {
         redirect_uri: String,
+        response_mode: ResponseMode,
         state: Option<String>,
         error: &'static str,
         description: String,
     },
+}
+
+impl AuthorizeError {
+    /// What the application is told; `None` where its address can't be trusted.
+    pub fn response(&self, issuer: &str) -> Option<AuthorizationResponse> {
+        match self {
+            Self::Untrusted { .. } => None,
+            Self::Refused {
+                redirect_uri,
+                response_mode,
+                state,
+                error,
+                description,
+            } => {
+                let said = [("error", *error), ("error_description", description)];
+                Some(AuthorizationResponse::to(
+                    redirect_uri,
+                    *response_mode,
+                    state.as_deref(),
+                    issuer,
+                    &said,
+                ))
+            }
+        }
+    }
 }
 
 /// The parameters, each at most once (RFC 6749 3.1), empty ones treated as absent.
@@ -103,6 +183,12 @@ impl Parameters {
 
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -137,8 +223,13 @@ pub fn check(
     }
     let redirect_uri = trusted_redirect_uri(parameters.get("redirect_uri"), application)?;
     let state = parameters.get("state").map(str::to_owned);
+    let response_mode = match parameters.get("response_mode") {
+        Some("form_post") => ResponseMode::FormPost,
+        _ => ResponseMode::Query,
+    };
     let refuse = |error: &'static str, description: &str| AuthorizeError::Refused {
         redirect_uri: redirect_uri.clone(),
+        response_mode,
         state: state.clone(),
         error,
         description: description.to_owned(),
@@ -168,10 +259,13 @@ pub fn check(
         }
         None => return Err(refuse("invalid_request", "response_type is missing")),
     }
-    if !matches!(parameters.get("response_mode"), None | Some("query")) {
+    if parameters
+        .get("response_mode")
+        .is_some_and(|mode| !RESPONSE_MODES.contains(&mode))
+    {
         return Err(refuse(
             "invalid_request",
-            "only response_mode=query is supported",
+            "response_mode must be query or form_post",
         ));
     }
     for name in ["state", "nonce", "login_hint", "domain_hint", "acr_values"] {
@@ -223,6 +317,7 @@ pub fn check(
     Ok(AuthorizeRequest {
         client_id: application.id,
         redirect_uri: redirect_uri.clone(),
+        response_mode,
         state: state.clone(),
         nonce: parameters.get("nonce").map(str::to_owned),
         scope,
@@ -350,6 +445,8 @@ mod tests {
             backchannel_logout_uri: None,
             initiate_login_uri: None,
             jwks: None,
+            jwks_uri: None,
+            token_endpoint_auth_method: None,
             created_at: now,
             updated_at: now,
         }

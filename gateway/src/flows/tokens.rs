@@ -4,15 +4,19 @@
 mod access;
 mod claims;
 mod code;
+mod introspect;
 mod issue;
 mod refresh;
+mod revoke;
 
 pub(super) use access::signed_by_us;
 pub use access::{AccessRefusal, UserInfo, userinfo};
 pub use claims::CLAIMS;
 pub use code::{CodeRequest, redeem};
+pub use introspect::{Introspection, introspect};
 pub use issue::TokenResponse;
 pub use refresh::{RefreshRequest, refresh};
+pub use revoke::{RevocationRefusal, revoke};
 
 use crate::error::Error;
 use crate::model::{ActorKind, Cause, Timestamp, User};

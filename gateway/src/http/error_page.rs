@@ -5,7 +5,7 @@ use connectors::ConnectorError;
 use poem::http::StatusCode;
 use poem::{IntoResponse, Response};
 
-use super::oauth::authorize::to_application;
+use super::oauth::authorize::error_to_application;
 use super::pages::{self, SignInErrorPage};
 use crate::app::App;
 use crate::error::Error;
@@ -29,11 +29,11 @@ pub(super) async fn refusal(
             "login_required"
         };
         let description = format!("{} ({})", refusal.error.code(), refusal.login);
-        let state = request.state.as_deref();
-        return Ok(to_application(
+        let name = application.map(|known| known.name.as_str());
+        return Ok(error_to_application(
             app,
-            &request.redirect_uri,
-            state,
+            request,
+            name,
             error,
             &description,
         ));

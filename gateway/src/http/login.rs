@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::client_ip::ClientIp;
 use super::limits::{Limit, Limited};
-use super::oauth::authorize::{ask, follow, read, see_other};
+use super::oauth::authorize::{ask, follow, read, to_application};
 use super::pages::{self, ContinueAsPage, ErrorPage, SignInMessage};
 use super::{browser, error_page, too_many};
 use crate::app::App;
@@ -215,7 +215,7 @@ async fn finished(
     decision: Option<Decision>,
 ) -> Result<Response, Error> {
     match login::finish(app, handle, browser, decision).await? {
-        Finished::Redirect { url } => Ok(see_other(&url)),
+        Finished::Answer(answer) => Ok(to_application(&answer, None)),
         Finished::Refused(refusal) => error_page::refusal(app, &refusal, None).await,
         Finished::Confirm(confirmation) => {
             browser::bind(app, browser);

@@ -1,12 +1,16 @@
 //! The OpenID provider's endpoints for the application (CONTRACT section 4).
 
 pub(super) mod authorize;
+mod caller;
 mod client_auth;
 mod cors;
 mod error;
+mod introspect;
 mod jwks;
 pub(super) mod logout;
 mod metadata;
+mod par;
+mod revoke;
 mod token;
 mod userinfo;
 
@@ -17,7 +21,7 @@ use crate::app::App;
 use cors::Cors;
 use error::OauthError;
 
-/// Longest form that the token endpoint takes, in bytes.
+/// Longest form that the token endpoint and its neighbours take, in bytes.
 const MAX_FORM: usize = 64 * 1024;
 
 /// What the application's own code calls, on top of `route`. Browsers may call it from any origin: nothing here
@@ -46,6 +50,27 @@ pub(super) fn mount(route: Route, app: &App) -> Route {
         .at(
             metadata::TOKEN,
             post(token::token)
+                .options(cors::preflight)
+                .with(BodyLimit(MAX_FORM))
+                .with(Cors),
+        )
+        .at(
+            metadata::PAR,
+            post(par::push)
+                .options(cors::preflight)
+                .with(BodyLimit(MAX_FORM))
+                .with(Cors),
+        )
+        .at(
+            metadata::REVOKE,
+            post(revoke::revoke)
+                .options(cors::preflight)
+                .with(BodyLimit(MAX_FORM))
+                .with(Cors),
+        )
+        .at(
+            metadata::INTROSPECT,
+            post(introspect::introspect)
                 .options(cors::preflight)
                 .with(BodyLimit(MAX_FORM))
                 .with(Cors),

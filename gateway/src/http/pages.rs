@@ -37,6 +37,8 @@ pub enum FormAction {
     OwnAnd(String),
     /// The origin of this URL alone.
     Only(String),
+    /// The origin of this URL, and any https address that it redirects to.
+    Application(String),
 }
 
 impl FormAction {
@@ -51,6 +53,7 @@ impl FormAction {
             } => "'self' https: http://localhost:* http://127.0.0.1:*".into(),
             Self::OwnAnd(url) => format!("'self' {}", origin(url)),
             Self::Only(url) => origin(url),
+            Self::Application(url) => format!("{} https:", origin(url)),
         }
     }
 
@@ -398,6 +401,21 @@ pub struct PostFormPage<'a> {
 
 pub fn post_form(page: &PostFormPage<'_>) -> Page {
     Page::new(page, StatusCode::OK).form_action(FormAction::Only(page.url.to_owned()))
+}
+
+/// The answer on its way to the application as a form (Form Post Response Mode 1.0).
+#[derive(Debug, Template)]
+#[template(path = "post_answer.html")]
+pub struct PostAnswerPage<'a> {
+    pub app: &'a str,
+    pub url: &'a str,
+    pub fields: &'a [(String, String)],
+}
+
+/// Chromium holds the redirects of what the application answers to this policy too, and those are its own
+/// business: any https address, and where the application runs on a developer's machine, that one.
+pub fn post_answer(page: &PostAnswerPage<'_>) -> Page {
+    Page::new(page, StatusCode::OK).form_action(FormAction::Application(page.url.to_owned()))
 }
 
 /// One letter stands for the application's logo.

@@ -102,6 +102,20 @@ pub fn chores(now: DateTime<Utc>) -> Vec<Chore> {
             Delete,
         ),
         chore(
+            "pushed_requests",
+            "request_hash",
+            "expires_at <= $1",
+            past.clone(),
+            Delete,
+        ),
+        chore(
+            "spent_ids",
+            "id_hash",
+            "expires_at <= $1",
+            past.clone(),
+            Delete,
+        ),
+        chore(
             "authorization_codes",
             "code_hash",
             "expires_at < $1",

@@ -10,7 +10,7 @@ use super::complete::{Refusal, fail_in, record_failure};
 use super::{Browser, OpenConnection, account};
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::authorize::{AuthorizeRequest, redirect_with};
+use crate::flows::authorize::{AuthorizationResponse, AuthorizeRequest};
 use crate::flows::logout;
 use crate::ids::SessionId;
 use crate::model::{
@@ -28,9 +28,7 @@ const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 #[derive(Debug)]
 pub enum Finished {
     /// To the application, with a code.
-    Redirect {
-        url: String,
-    },
+    Answer(AuthorizationResponse),
     Refused(Box<Refusal>),
     /// Nobody asked for this login: the person is shown the account first (PORTAL H5).
     Confirm(Confirmation),
@@ -221,13 +219,12 @@ impl Attempt<'_> {
         app.metrics
             .sso_login(open.connection.kind.as_str(), "succeeded", "none");
 
-        let issuer = app.public_url.as_str();
-        let mut answer = vec![("code", code.as_str())];
-        answer.extend(self.request.state.as_deref().map(|state| ("state", state)));
-        answer.push(("iss", issuer));
-        Ok(Finished::Redirect {
-            url: redirect_with(&self.request.redirect_uri, &answer),
-        })
+        let said = [("code", code.as_str())];
+        Ok(Finished::Answer(AuthorizationResponse::new(
+            &self.request,
+            app.public_url.as_str(),
+            &said,
+        )))
     }
 
     async fn refuse(

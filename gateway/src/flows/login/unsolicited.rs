@@ -10,7 +10,7 @@ use super::complete::{Answer, Kept, check, check_email, keep, record_failure, se
 use super::{Browser, OpenConnection};
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::authorize::{AuthorizeRequest, redirect_with};
+use crate::flows::authorize::{AuthorizeRequest, ResponseMode, redirect_with};
 use crate::model::{Application, ApplicationType, ConnectionState, Timestamp};
 use crate::store::applications;
 
@@ -113,6 +113,7 @@ fn request_of_nobody(client: &Application) -> AuthorizeRequest {
     AuthorizeRequest {
         client_id: client.id,
         redirect_uri: client.redirect_uris.first().cloned().unwrap_or_default(),
+        response_mode: ResponseMode::default(),
         state: None,
         nonce: None,
         scope: scope.map(str::to_owned).to_vec(),

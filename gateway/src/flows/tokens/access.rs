@@ -12,8 +12,10 @@ use super::claims::IdentityClaims;
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::{ApplicationId, OrganizationId, SessionId, UserId};
-use crate::model::Timestamp;
-use crate::store::{global, users};
+use crate::model::{Timestamp, User};
+use crate::store::global::Tenant;
+use crate::store::sessions::StoredSession;
+use crate::store::{global, spent_ids, users};
 
 /// RFC 9068 2.1: no other token of ours, and none of anybody else, passes for an access token.
 pub(super) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -90,23 +92,8 @@ pub async fn userinfo(app: &App, token: &str) -> Result<Result<UserInfo, AccessR
     if !scope.iter().any(|scope| scope == "openid") {
         return Ok(Err(AccessRefusal::InsufficientScope));
     }
-    let db = app.store.read();
-    let now = Timestamp(app.clock.now());
-    let ended = Ok(Err(AccessRefusal::SessionEnded));
-    let Some((tenant, stored)) = global::find_session(&db, access.sid).await? else {
-        return ended;
-    };
-    let same = tenant.scope.organization() == access.org_id
-        && stored.session.user_id == access.sub
-        && stored.application_id == access.aud;
-    if !same || !stored.is_open(now) {
-        return ended;
-    }
-    let Some(user) = users::find(&db, &tenant.scope, access.sub)
-        .await?
-        .filter(|user| user.active)
-    else {
-        return ended;
+    let Some((tenant, stored, user)) = opened(app, &access).await? else {
+        return Ok(Err(AccessRefusal::SessionEnded));
     };
     let profile = scope.iter().any(|scope| scope == "profile");
     let attributes = profile.then(|| {
@@ -121,6 +108,34 @@ pub async fn userinfo(app: &App, token: &str) -> Result<Result<UserInfo, AccessR
     }))
 }
 
+/// What a verified access token opens: its session, while that is open, the person active and the token itself
+/// not revoked.
+pub(super) async fn opened(
+    app: &App,
+    access: &AccessClaims,
+) -> Result<Option<(Tenant, StoredSession, User)>, Error> {
+    let db = app.store.read();
+    let now = Timestamp(app.clock.now());
+    let Some((tenant, stored)) = global::find_session(&db, access.sid).await? else {
+        return Ok(None);
+    };
+    let same = tenant.scope.organization() == access.org_id
+        && stored.session.user_id == access.sub
+        && stored.application_id == access.aud;
+    if !same || !stored.is_open(now) || spent_ids::is_spent(&db, &spent(app, access)).await? {
+        return Ok(None);
+    }
+    let user = users::find(&db, &tenant.scope, access.sub).await?;
+    Ok(user
+        .filter(|user| user.active)
+        .map(|user| (tenant, stored, user)))
+}
+
+/// Under which a revoked access token is remembered until it expires.
+pub(super) fn spent(app: &App, access: &AccessClaims) -> String {
+    app.vault.hash(&format!("access token {}", access.jti))
+}
+
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -132,7 +147,10 @@ struct Header {
 
 /// Signature, type, issuer and time (RFC 9068 4). The audience names the application that we gave the token
 /// to; the caller compares it with the session's.
-async fn verify(app: &App, token: &str) -> Result<Result<AccessClaims, AccessRefusal>, Error> {
+pub(super) async fn verify(
+    app: &App,
+    token: &str,
+) -> Result<Result<AccessClaims, AccessRefusal>, Error> {
     let invalid = Ok(Err(AccessRefusal::Invalid));
     let Some(claims) = signed_by_us::<AccessClaims>(app, token, ACCESS_TOKEN_TYPE).await? else {
         return invalid;

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::applications as flow;
 use crate::ids::ApplicationId;
-use crate::model::{Application, ApplicationType, SigningAlgorithm};
+use crate::model::{Application, ApplicationType, ClientAuthMethod, SigningAlgorithm};
 use crate::store::applications;
 
 #[derive(Debug, Object)]
@@ -46,6 +46,11 @@ struct NewApplication {
     initiate_login_uri: Option<String>,
     /// Public keys for `private_key_jwt` (RFC 7517).
     jwks: Option<Value>,
+    /// Where the public keys stand instead: https.
+    jwks_uri: Option<String>,
+    /// The one way in which the application proves itself. Without it: any for which it has a credential. A
+    /// `private_key_jwt` application gets no secret.
+    token_endpoint_auth_method: Option<ClientAuthMethod>,
 }
 
 #[derive(Debug, Object)]
@@ -64,6 +69,8 @@ struct ApplicationPatch {
     backchannel_logout_uri: MaybeUndefined<String>,
     initiate_login_uri: MaybeUndefined<String>,
     jwks: MaybeUndefined<Value>,
+    jwks_uri: MaybeUndefined<String>,
+    token_endpoint_auth_method: MaybeUndefined<ClientAuthMethod>,
 }
 
 /// An application with its secret.
@@ -71,7 +78,7 @@ struct ApplicationPatch {
 struct ApplicationWithSecret {
     #[oai(flatten)]
     application: Application,
-    /// Shown this once; null for a public application.
+    /// Shown this once; null for an application that proves itself without one.
     client_secret: Option<String>,
 }
 
@@ -256,6 +263,8 @@ impl NewApplication {
             backchannel_logout_uri: self.backchannel_logout_uri,
             initiate_login_uri: self.initiate_login_uri,
             jwks: self.jwks,
+            jwks_uri: self.jwks_uri,
+            token_endpoint_auth_method: self.token_endpoint_auth_method,
             created_at: now,
             updated_at: now,
         }
@@ -302,6 +311,9 @@ impl ApplicationPatch {
         self.initiate_login_uri
             .update_to(&mut application.initiate_login_uri);
         self.jwks.update_to(&mut application.jwks);
+        self.jwks_uri.update_to(&mut application.jwks_uri);
+        self.token_endpoint_auth_method
+            .update_to(&mut application.token_endpoint_auth_method);
         application
     }
 }

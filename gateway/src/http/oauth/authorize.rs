@@ -8,12 +8,15 @@ use poem::{Body, IntoResponse, Request, Response, handler};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{
-    AuthorizeError, AuthorizeRequest, Parameters, check, client_id, redirect_with, unknown_client,
+    AuthorizationResponse, AuthorizeError, AuthorizeRequest, Parameters, ResponseMode, check,
+    client_id, redirect_with, unknown_client,
 };
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Refusal};
+use crate::flows::pushed_requests;
 use crate::http::pages::{
-    self, Choice, ChoosePage, ErrorPage, Page, PostFormPage, SignInMessage, SignInPage,
+    self, Choice, ChoosePage, ErrorPage, Page, PostAnswerPage, PostFormPage, SignInMessage,
+    SignInPage,
 };
 use crate::http::{browser, error_page};
 use crate::model::Application;
@@ -48,6 +51,45 @@ async fn answer(app: &App, request: &Request, query: &str) -> Response {
     response
 }
 
+/// The query that a `request_uri` of ours stands for (RFC 9126 4); `None` where the request brings its own. Beside
+/// the reference only `client_id` counts (RFC 9101 5).
+async fn pushed(app: &App, query: &str) -> Result<Result<Option<String>, Response>, Error> {
+    let (parameters, twice) = Parameters::parse(query);
+    let Some(request_uri) = parameters
+        .get("request_uri")
+        .filter(|uri| uri.starts_with(pushed_requests::PREFIX))
+    else {
+        return Ok(Ok(None));
+    };
+    let refused = |code, message: &str| {
+        refuse(
+            app,
+            &AuthorizeError::Untrusted {
+                code,
+                message: message.to_owned(),
+            },
+            None,
+        )
+    };
+    if matches!(twice.as_deref(), Some("client_id" | "request_uri")) {
+        let message = "The request names its application or its request_uri twice.";
+        return Ok(Err(refused("invalid_request", message)));
+    }
+    let client = match client_id(&parameters) {
+        Ok(client) => client,
+        Err(error) => return Ok(Err(refuse(app, &error, None))),
+    };
+    Ok(
+        match pushed_requests::take(app, client, request_uri).await? {
+            Some(query) => Ok(Some(query)),
+            None => Err(refused(
+                "invalid_request_uri",
+                "The request_uri has been used before, is older than a minute, or is not this application's.",
+            )),
+        },
+    )
+}
+
 /// A checked request and its application, or the answer that says what is wrong with it.
 pub(crate) async fn read(
     app: &App,
@@ -55,17 +97,19 @@ pub(crate) async fn read(
 ) -> Result<Result<(AuthorizeRequest, Application), Response>, Error> {
     let (parameters, twice) = Parameters::parse(query);
     let checked = match client_id(&parameters) {
-        Err(error) => Err(error),
+        Err(error) => Err(refuse(app, &error, None)),
         Ok(id) => match applications::recall(&app.store, id).await? {
-            None => Err(unknown_client()),
-            Some(stored) => check(&parameters, twice.as_deref(), &stored.application)
-                .map(|request| (request, stored.application.clone())),
+            None => Err(refuse(app, &unknown_client(), None)),
+            Some(stored) => match check(&parameters, twice.as_deref(), &stored.application) {
+                Ok(request) => Ok((request, stored.application.clone())),
+                Err(error) => Err(refuse(app, &error, Some(&stored.application))),
+            },
         },
     };
-    Ok(checked.map_err(|error| refuse(app, &error)))
+    Ok(checked)
 }
 
-fn refuse(app: &App, error: &AuthorizeError) -> Response {
+fn refuse(app: &App, error: &AuthorizeError, application: Option<&Application>) -> Response {
     match error {
         AuthorizeError::Untrusted { code, message } => pages::error(
             &ErrorPage {
@@ -78,27 +122,47 @@ fn refuse(app: &App, error: &AuthorizeError) -> Response {
             StatusCode::BAD_REQUEST,
         )
         .into_response(),
-        AuthorizeError::Refused {
-            redirect_uri,
-            state,
-            error,
-            description,
-        } => to_application(app, redirect_uri, state.as_deref(), error, description),
+        AuthorizeError::Refused { .. } => match error.response(app.public_url.as_str()) {
+            Some(answer) => to_application(&answer, application.map(|known| known.name.as_str())),
+            None => pages::error_of_status(StatusCode::BAD_REQUEST, None).into_response(),
+        },
     }
 }
 
 /// The authorization error response (RFC 6749 4.1.2.1), with `iss` (RFC 9207).
-pub(crate) fn to_application(
+pub(crate) fn error_to_application(
     app: &App,
-    redirect_uri: &str,
-    state: Option<&str>,
+    request: &AuthorizeRequest,
+    application: Option<&str>,
     error: &str,
     description: &str,
 ) -> Response {
-    let mut answer = vec![("error", error), ("error_description", description)];
-    answer.extend(state.map(|state| ("state", state)));
-    answer.push(("iss", app.public_url.as_str()));
-    see_other(&redirect_with(redirect_uri, &answer))
+    let said = [("error", error), ("error_description", description)];
+    let answer = AuthorizationResponse::new(request, app.public_url.as_str(), &said);
+    to_application(&answer, application)
+}
+
+/// Back to the application: by redirect, or by a page that posts the answer.
+pub(crate) fn to_application(
+    answer: &AuthorizationResponse,
+    application: Option<&str>,
+) -> Response {
+    match answer.mode {
+        ResponseMode::Query => {
+            let parameters: Vec<(&str, &str)> = answer
+                .parameters
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
+            see_other(&redirect_with(&answer.redirect_uri, &parameters))
+        }
+        ResponseMode::FormPost => pages::post_answer(&PostAnswerPage {
+            app: application.unwrap_or("the application"),
+            url: &answer.redirect_uri,
+            fields: &answer.parameters,
+        })
+        .into_response(),
+    }
 }
 
 pub(crate) fn see_other(url: &str) -> Response {
@@ -110,6 +174,12 @@ pub(crate) fn see_other(url: &str) -> Response {
 }
 
 async fn authorize(app: &App, query: &str, browser: &Browser) -> Result<Response, Error> {
+    let pushed = match pushed(app, query).await? {
+        Ok(pushed) => pushed,
+        Err(answer) => return Ok(answer),
+    };
+    // From here on it is as if the browser had brought the parameters itself: the reference has worked, once.
+    let query = pushed.as_deref().unwrap_or(query);
     let (request, application) = match read(app, query).await? {
         Ok(read) => read,
         Err(answer) => return Ok(answer),
@@ -142,14 +212,16 @@ pub(crate) async fn follow(
             let passive = request.is_passive();
             match login::begin(app, &open, request, browser).await? {
                 Ok(begun) => Ok(to_idp(&begun.begin, &application.name)),
-                Err(refusal) if passive => Ok(refused_passively(app, &refusal)),
+                Err(refusal) if passive => {
+                    Ok(refused_passively(app, &refusal, Some(&application.name)))
+                }
                 Err(refusal) => error_page::refusal(app, &refusal, Some(application)).await,
             }
         }
-        _ if request.is_passive() => Ok(to_application(
+        _ if request.is_passive() => Ok(error_to_application(
             app,
-            &request.redirect_uri,
-            request.state.as_deref(),
+            &request,
+            Some(&application.name),
             "login_required",
             "no connection signs this person in without a page",
         )),
@@ -176,12 +248,16 @@ pub(crate) async fn follow(
 }
 
 /// `prompt=none`: the application is told, with Tenon's code and login id (CONTRACT section 4).
-pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
+pub(crate) fn refused_passively(
+    app: &App,
+    refusal: &Refusal,
+    application: Option<&str>,
+) -> Response {
     match &refusal.request {
-        Some(request) => to_application(
+        Some(request) => error_to_application(
             app,
-            &request.redirect_uri,
-            request.state.as_deref(),
+            request,
+            application,
             "login_required",
             &format!("{} ({})", refusal.error.code(), refusal.login),
         ),

@@ -10,84 +10,139 @@ use poem::http::header;
 use subtle::ConstantTimeEq as _;
 
 use super::error::OauthError;
+use super::metadata::TOKEN;
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::Parameters;
-use crate::model::ApplicationType;
+use crate::flows::client_assertion;
+use crate::model::{ApplicationType, ClientAuthMethod};
 use crate::store::applications::{self, StoredApplication};
 
-/// For the discovery document.
-pub(super) const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
+/// RFC 7523 2.2.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What the client presents.
 struct Credentials {
     client_id: String,
-    /// `None`: a public client.
-    secret: Option<String>,
-    by_basic: bool,
+    proof: Proof,
 }
 
-/// The application, authenticated: a confidential one by its secret, a public one by name alone (its proof is
-/// PKCE).
+/// One method a request (RFC 6749 2.3).
+enum Proof {
+    Basic(String),
+    Post(String),
+    Assertion(String),
+    /// A public client.
+    Nothing,
+}
+
+impl Proof {
+    fn method(&self) -> ClientAuthMethod {
+        match self {
+            Self::Basic(_) => ClientAuthMethod::ClientSecretBasic,
+            Self::Post(_) => ClientAuthMethod::ClientSecretPost,
+            Self::Assertion(_) => ClientAuthMethod::PrivateKeyJwt,
+            Self::Nothing => ClientAuthMethod::None,
+        }
+    }
+}
+
+/// The application, authenticated: a confidential one by its secret or its key, a public one by name alone (its
+/// proof is PKCE).
 pub(super) async fn authenticate(
     app: &App,
     request: &Request,
     parameters: &Parameters,
 ) -> Result<Arc<StoredApplication>, OauthError> {
     let presented = credentials(request, parameters)?;
+    let method = presented.proof.method();
     let refused = || {
-        OauthError::invalid_client(
-            "the client is unknown or its credential is wrong",
-            presented.by_basic,
-        )
+        let by_basic = method == ClientAuthMethod::ClientSecretBasic;
+        OauthError::invalid_client("the client is unknown or its credential is wrong", by_basic)
     };
     let id = presented.client_id.parse().map_err(|_| refused())?;
     let found = applications::recall(&app.store, id)
         .await
         .map_err(Error::from)?;
     let client = found.ok_or_else(refused)?;
-    let holds = match (client.application.kind, &presented.secret) {
-        (ApplicationType::Public, None) => true,
-        (ApplicationType::Confidential, Some(secret)) => {
-            knows_secret(&client, &app.vault.hash(secret), app.clock.now())
+    let registered = client.application.token_endpoint_auth_method;
+    if registered.is_some_and(|registered| registered != method) {
+        return Err(refused());
+    }
+    let public = client.application.kind == ApplicationType::Public;
+    let holds = match &presented.proof {
+        Proof::Nothing => public,
+        Proof::Basic(secret) | Proof::Post(secret) => {
+            !public && knows_secret(&client, &app.vault.hash(secret), app.clock.now())
         }
-        (ApplicationType::Public, Some(_)) | (ApplicationType::Confidential, None) => false,
+        Proof::Assertion(_) if public => false,
+        Proof::Assertion(assertion) => {
+            let path = request.original_uri().path();
+            let audiences = [
+                app.public_url.as_str().to_owned(),
+                app.public_url.join(TOKEN),
+                // RFC 9126 2: the endpoint that is called will do, too.
+                app.public_url.join(path),
+            ];
+            client_assertion::verify(app, &client.application, assertion, &audiences)
+                .await?
+                .map_err(|refusal| OauthError::invalid_client(&refusal.to_string(), false))?;
+            true
+        }
     };
     if holds { Ok(client) } else { Err(refused()) }
 }
 
 fn credentials(request: &Request, parameters: &Parameters) -> Result<Credentials, OauthError> {
-    let by_body = parameters.get("client_secret");
     let client_id = parameters.get("client_id");
-    let Some(header) = request.headers().get(header::AUTHORIZATION) else {
-        let client_id = client_id.ok_or_else(|| {
-            OauthError::invalid_client("the client does not say who it is", false)
-        })?;
-        return Ok(Credentials {
-            client_id: client_id.to_owned(),
-            secret: by_body.map(str::to_owned),
-            by_basic: false,
-        });
-    };
-    let (by_header, secret) = header.to_str().ok().and_then(basic).ok_or_else(|| {
-        OauthError::invalid_client("the Authorization header is not readable as Basic", true)
-    })?;
-    // RFC 6749 2.3: one method a request.
-    if by_body.is_some() {
+    let secret = parameters.get("client_secret");
+    let assertion = parameters.get("client_assertion");
+    let header = request.headers().get(header::AUTHORIZATION);
+    if [header.is_some(), secret.is_some(), assertion.is_some()]
+        .iter()
+        .filter(|given| **given)
+        .count()
+        > 1
+    {
         return Err(OauthError::invalid_request(
             "the client authenticates in two ways",
         ));
     }
-    if client_id.is_some_and(|id| id != by_header) {
-        return Err(OauthError::invalid_request(
-            "client_id is not the one in the Authorization header",
-        ));
+    if let Some(header) = header {
+        let (by_header, secret) = header.to_str().ok().and_then(basic).ok_or_else(|| {
+            OauthError::invalid_client("the Authorization header is not readable as Basic", true)
+        })?;
+        if client_id.is_some_and(|id| id != by_header) {
+            return Err(OauthError::invalid_request(
+                "client_id is not the one in the Authorization header",
+            ));
+        }
+        return Ok(Credentials {
+            client_id: by_header,
+            proof: Proof::Basic(secret),
+        });
     }
-    Ok(Credentials {
-        client_id: by_header,
-        secret: Some(secret),
-        by_basic: true,
-    })
+    let proof = match (secret, assertion) {
+        (Some(secret), _) => Proof::Post(secret.to_owned()),
+        (None, Some(assertion)) => {
+            if parameters.get("client_assertion_type") != Some(JWT_BEARER) {
+                return Err(OauthError::invalid_request(format!(
+                    "client_assertion_type must be {JWT_BEARER}"
+                )));
+            }
+            Proof::Assertion(assertion.to_owned())
+        }
+        (None, None) => Proof::Nothing,
+    };
+    // RFC 7521 4.2: the assertion names the client where the request does not.
+    let client_id = match (client_id, &proof) {
+        (Some(id), _) => Some(id.to_owned()),
+        (None, Proof::Assertion(assertion)) => client_assertion::claimed_client(assertion),
+        (None, _) => None,
+    };
+    let client_id = client_id
+        .ok_or_else(|| OauthError::invalid_client("the client does not say who it is", false))?;
+    Ok(Credentials { client_id, proof })
 }
 
 /// RFC 7617, with id and secret form-encoded first (RFC 6749 2.3.1).

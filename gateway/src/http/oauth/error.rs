@@ -5,7 +5,8 @@ use poem::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::error::{Error, Fault};
-use crate::flows::tokens::{AccessRefusal, GrantRefusal};
+use crate::flows::authorize::AuthorizeError;
+use crate::flows::tokens::{AccessRefusal, GrantRefusal, RevocationRefusal};
 use crate::http::limits::{BodyRefused, Limited};
 
 /// What goes back instead of tokens.
@@ -120,6 +121,29 @@ impl From<GrantRefusal> for OauthError {
             refusal.error(),
             refusal.to_string(),
         )
+    }
+}
+
+/// RFC 7009 2.1: the client is told, in RFC 6749's words for it.
+impl From<RevocationRefusal> for OauthError {
+    fn from(refusal: RevocationRefusal) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_grant",
+            refusal.to_string(),
+        )
+    }
+}
+
+/// RFC 9126 2.3: what the authorization endpoint would say, said to the client itself.
+impl From<AuthorizeError> for OauthError {
+    fn from(refusal: AuthorizeError) -> Self {
+        match refusal {
+            AuthorizeError::Untrusted { message, .. } => Self::invalid_request(message),
+            AuthorizeError::Refused {
+                error, description, ..
+            } => Self::new(StatusCode::BAD_REQUEST, error, description),
+        }
     }
 }
 

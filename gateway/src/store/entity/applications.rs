@@ -2,7 +2,7 @@ use sea_orm::entity::prelude::*;
 use serde_json::Value;
 
 use crate::ids::ApplicationId;
-use crate::model::{ApplicationType, SigningAlgorithm, Timestamp};
+use crate::model::{ApplicationType, ClientAuthMethod, SigningAlgorithm, Timestamp};
 use crate::store::columns::JsonText;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -21,6 +21,8 @@ pub struct Model {
     pub backchannel_logout_uri: Option<String>,
     pub initiate_login_uri: Option<String>,
     pub jwks: Option<JsonText<Value>>,
+    pub jwks_uri: Option<String>,
+    pub token_endpoint_auth_method: Option<ClientAuthMethod>,
     pub secret_hash: Option<String>,
     pub previous_secret_hash: Option<String>,
     pub previous_secret_until: Option<Timestamp>,

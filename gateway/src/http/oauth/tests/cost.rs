@@ -7,7 +7,7 @@ use url::Url;
 
 use super::desk::{CHALLENGE, Desk, ISSUER, REDIRECT_URI};
 use crate::clock::SystemEntropy;
-use crate::flows::authorize::AuthorizeRequest;
+use crate::flows::authorize::{AuthorizeRequest, ResponseMode};
 use crate::flows::login::{self, Answer, Browser, Finished, OpenConnection};
 use crate::ids::ConnectionId;
 use crate::model::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy};
@@ -80,6 +80,7 @@ impl Desk {
         AuthorizeRequest {
             client_id: self.client,
             redirect_uri: REDIRECT_URI.to_owned(),
+            response_mode: ResponseMode::Query,
             state: Some("the-state".to_owned()),
             nonce: Some("the-nonce".to_owned()),
             scope: vec!["openid".to_owned(), "email".to_owned()],
@@ -133,12 +134,11 @@ impl Desk {
         };
         let ended = login::finish(app, &handle, &browser, None);
         let (ended, finish) = self.cost_of(ended).await;
-        let Finished::Redirect { url } = ended.unwrap() else {
+        let Finished::Answer(answer) = ended.unwrap() else {
             panic!("the browser is the one that began");
         };
-        let url = Url::parse(&url).unwrap();
-        let code = url.query_pairs().find(|(key, _)| key == "code");
-        let code = code.unwrap().1.into_owned();
+        let code = answer.parameters.iter().find(|(key, _)| key == "code");
+        let code = code.unwrap().1.clone();
         let (tokens, token) = self.cost_of(self.redeem(&code)).await;
         tokens.ok();
         [begin, acs, finish, token]

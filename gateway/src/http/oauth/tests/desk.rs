@@ -8,9 +8,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method, StatusCode, header};
-use poem::{Endpoint as _, EndpointExt as _, Request, Response, Route};
+use poem::{Endpoint as _, EndpointExt as _, Request, Response, Route, get};
 use serde_json::{Value, json};
 
+use super::super::authorize;
 use crate::app::App;
 use crate::clock::{Clock, SystemEntropy};
 use crate::config::{Config, PublicUrl};
@@ -59,6 +60,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) json: Value,
+    pub(super) text: String,
 }
 
 impl Answer {
@@ -98,7 +100,16 @@ impl Desk {
         let url = PublicUrl::localhost(8080);
         let app = App::open(config.unwrap(), url, clock.clone(), Arc::new(SystemEntropy));
         let app = app.await.unwrap();
-        let endpoint = super::super::mount(Route::new(), &app).data(app.clone());
+        let endpoint = super::super::mount(Route::new(), &app)
+            .at(
+                "/oauth/authorize",
+                get(authorize::get).post(authorize::post),
+            )
+            .at(
+                super::super::logout::PATH,
+                get(super::super::logout::get).post(super::super::logout::post),
+            )
+            .data(app.clone());
         let endpoint = endpoint.map_to_response().boxed();
         let scope = organization(&app).await;
         let user = user(&app, &scope).await;
@@ -146,6 +157,8 @@ impl Desk {
                 backchannel_logout_uri: None,
                 initiate_login_uri: None,
                 jwks: None,
+                jwks_uri: None,
+                token_endpoint_auth_method: None,
                 created_at: now,
                 updated_at: now,
             },
@@ -296,8 +309,23 @@ impl Desk {
         authorization: Option<&str>,
         form: &[(&str, &str)],
     ) -> Answer {
+        self.post_as(authorization, "/oauth/token", form).await
+    }
+
+    /// Any of the token endpoint's neighbours, by `client_secret_basic`.
+    pub(super) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let basic = basic(&self.client.to_string(), SECRET);
+        self.post_as(Some(&basic), path, form).await
+    }
+
+    pub(super) async fn post_as(
+        &self,
+        authorization: Option<&str>,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Answer {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
-        let request = request(Method::POST, "/oauth/token", authorization)
+        let request = request(Method::POST, path, authorization)
             .content_type("application/x-www-form-urlencoded")
             .body(body.extend_pairs(form).finish());
         self.send(request).await
@@ -321,6 +349,7 @@ impl Desk {
             status: parts.status,
             headers: parts.headers,
             json: serde_json::from_slice(&body).unwrap_or_default(),
+            text: String::from_utf8(body).unwrap(),
         }
     }
 }

@@ -22,6 +22,10 @@ async fn both_documents_tell_what_there_is() {
       "token_endpoint": "http://localhost:8080/oauth/token",
       "userinfo_endpoint": "http://localhost:8080/oauth/userinfo",
       "jwks_uri": "http://localhost:8080/oauth/jwks",
+      "revocation_endpoint": "http://localhost:8080/oauth/revoke",
+      "introspection_endpoint": "http://localhost:8080/oauth/introspect",
+      "pushed_authorization_request_endpoint": "http://localhost:8080/oauth/par",
+      "require_pushed_authorization_requests": false,
       "end_session_endpoint": "http://localhost:8080/oauth/logout",
       "backchannel_logout_supported": true,
       "backchannel_logout_session_supported": true,
@@ -37,7 +41,8 @@ async fn both_documents_tell_what_there_is() {
         "code"
       ],
       "response_modes_supported": [
-        "query"
+        "query",
+        "form_post"
       ],
       "grant_types_supported": [
         "authorization_code",
@@ -54,7 +59,37 @@ async fn both_documents_tell_what_there_is() {
       "token_endpoint_auth_methods_supported": [
         "client_secret_basic",
         "client_secret_post",
+        "private_key_jwt",
         "none"
+      ],
+      "token_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
+      ],
+      "revocation_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+        "none"
+      ],
+      "revocation_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
+      ],
+      "introspection_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt"
+      ],
+      "introspection_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
       ],
       "code_challenge_methods_supported": [
         "S256"
@@ -115,6 +150,9 @@ async fn scripts_of_any_origin_may_call_without_credentials() {
         "/.well-known/oauth-authorization-server",
         "/oauth/jwks",
         "/oauth/token",
+        "/oauth/par",
+        "/oauth/revoke",
+        "/oauth/introspect",
         "/oauth/userinfo",
     ] {
         let preflight = request(Method::OPTIONS, path, None)
