@@ -37,6 +37,9 @@ pub struct NormalizedIdentity {
     pub session_index: Option<String>,
     /// What a SAML LogoutRequest has to name.
     pub name_id: Option<NameId>,
+    /// The ID token, where a sign-out will need it as a hint.
+    #[serde(default)]
+    pub id_token: Option<String>,
 }
 
 /// A SAML NameID (SAML Core 2.2.3).

@@ -101,6 +101,8 @@ pub struct Expected {
     pub code_verifier: String,
     /// The authentication must be at most this many seconds old, when the application asked so.
     pub max_age: Option<u64>,
+    /// When the login began, if the person had to authenticate anew: an older authentication is not that.
+    pub authenticated_since: Option<DateTime<Utc>>,
 }
 
 /// The end of one login as far as the protocol can tell. The gateway adds its own checks
@@ -124,6 +126,14 @@ impl Connector {
         match settings {
             Settings::Saml(saml) => Ok(Self::Saml(SamlConnector::open(saml, sp, keys)?)),
             Settings::Oidc(oidc) => Ok(Self::Oidc(OidcConnector::open(oidc, sp, keys)?)),
+        }
+    }
+
+    /// Takes over what an earlier opening of the same connection knows of its provider: a change of settings must
+    /// not forget the keys while the provider is down.
+    pub fn inherit(&mut self, before: &Self) {
+        if let (Self::Oidc(oidc), Self::Oidc(before)) = (self, before) {
+            oidc.inherit(before);
         }
     }
 

@@ -13,6 +13,7 @@ mod id_token;
 mod identity;
 mod jws;
 mod keys;
+mod logout;
 mod token_exchange;
 mod userinfo;
 
@@ -20,6 +21,7 @@ mod userinfo;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use chrono::{DateTime, Utc};
 use openidconnect::{IssuerUrl, RedirectUrl};
@@ -34,6 +36,10 @@ use cache::Cached;
 use client_assertion::Signer;
 use discovery::Discovered;
 use keys::KeySet;
+use token_exchange::Credential;
+
+pub use client_assertion::jwks;
+pub use logout::LogoutToken;
 
 /// One OIDC connection with what it learned of its provider: keep it, so that metadata and keys are read
 /// once and not at each login.
@@ -42,10 +48,14 @@ pub struct OidcConnector {
     mapping: Mapping,
     issuer_url: IssuerUrl,
     redirect_uri: RedirectUrl,
+    post_logout_redirect_uri: String,
     provider: &'static Provider,
-    signer: Option<Signer>,
-    discovered: Cached<Discovered>,
-    keys: Cached<KeySet>,
+    /// Never empty.
+    credentials: Vec<Credential>,
+    /// The one of them that worked last.
+    credential: AtomicUsize,
+    discovered: Arc<Cached<Discovered>>,
+    keys: Arc<Cached<KeySet>>,
 }
 
 impl OidcConnector {
@@ -77,9 +87,19 @@ impl OidcConnector {
                 "is empty; leave it out for a public client",
             );
         }
-        let by_key = settings.token_endpoint_auth_method == TokenEndpointAuthMethod::PrivateKeyJwt;
-        let signer = keys.pairs.first().filter(|_| by_key).and_then(Signer::new);
-        if by_key && signer.is_none() {
+        let shared = provider::of_shared_issuer(&settings.issuer);
+        if let Some(provider) =
+            shared.filter(|_| settings.tenant.as_deref().is_none_or(str::is_empty))
+        {
+            let message = format!(
+                "is missing: {} signs in everybody by this issuer; write your organization's {}",
+                provider.name,
+                provider.oidc.tenant_claim.as_deref().unwrap_or("tenant"),
+            );
+            problem("oidc.tenant", &message);
+        }
+        let credentials = credentials(settings, keys);
+        if credentials.is_empty() {
             let message = "private_key_jwt needs an RSA key of this connection, and it has none";
             problem("oidc.token_endpoint_auth_method", message);
         }
@@ -99,12 +119,25 @@ impl OidcConnector {
                 mapping,
                 issuer_url,
                 redirect_uri,
-                provider: provider::find(settings.provider.as_deref()),
-                signer,
-                discovered: Cached::empty(),
-                keys: Cached::empty(),
+                post_logout_redirect_uri: sp.post_logout_redirect_uri.clone(),
+                // Whoever the file is chosen for, an issuer for everybody needs the notes on its tenants.
+                provider: shared.unwrap_or_else(|| provider::find(settings.provider.as_deref())),
+                credentials,
+                credential: AtomicUsize::new(0),
+                discovered: Arc::new(Cached::empty()),
+                keys: Arc::new(Cached::empty()),
             }),
             _ => Err(problems),
+        }
+    }
+
+    /// What was learned of the provider stays, unless it is another one.
+    pub(super) fn inherit(&mut self, before: &Self) {
+        let (now, then) = (&self.settings, &before.settings);
+        let same = now.issuer == then.issuer && now.tenant == then.tenant;
+        if same && std::ptr::eq(self.provider, before.provider) {
+            self.discovered = Arc::clone(&before.discovered);
+            self.keys = Arc::clone(&before.keys);
         }
     }
 
@@ -116,6 +149,26 @@ impl OidcConnector {
         self.discovered
             .get(now, discovery::fetch(&self.settings, self.provider, http))
             .await
+    }
+}
+
+/// By what the token endpoint may know us, in the order in which it is tried.
+fn credentials(settings: &OidcSettings, keys: &SpKeys) -> Vec<Credential> {
+    let key = |signer| Credential::Key(Box::new(signer));
+    match settings.token_endpoint_auth_method {
+        TokenEndpointAuthMethod::PrivateKeyJwt => {
+            keys.pairs.iter().filter_map(Signer::new).map(key).collect()
+        }
+        TokenEndpointAuthMethod::None => vec![Credential::Nothing],
+        TokenEndpointAuthMethod::ClientSecretBasic | TokenEndpointAuthMethod::ClientSecretPost => {
+            let secrets = [&settings.client_secret, &settings.other_client_secret];
+            let secrets = secrets.into_iter().flatten().cloned();
+            let mut secrets: Vec<_> = secrets.map(Credential::Secret).collect();
+            if secrets.is_empty() {
+                secrets.push(Credential::Nothing);
+            }
+            secrets
+        }
     }
 }
 

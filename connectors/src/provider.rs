@@ -55,6 +55,8 @@ pub struct OidcNotes {
     pub tenant_claim: Option<String>,
     /// The authorization parameter that takes the domain of the login hint.
     pub domain_parameter: Option<String>,
+    /// Issuers that sign for everybody: a connection to one must say which tenant is meant.
+    pub shared_issuers: Vec<String>,
     /// Stands in the published issuer where the tenant belongs.
     pub issuer_placeholder: Option<String>,
     /// Fix texts that hold for OIDC only, by code.
@@ -91,6 +93,13 @@ pub fn find(id: Option<&str>) -> &'static Provider {
     id.and_then(named)
         .or_else(|| named(GENERIC))
         .unwrap_or(&EMPTY)
+}
+
+/// The provider with one issuer for all its tenants, if this is it.
+pub fn of_shared_issuer(issuer: &str) -> Option<&'static Provider> {
+    let shares =
+        |provider: &&Provider| provider.oidc.shared_issuers.iter().any(|one| one == issuer);
+    PROVIDERS.iter().find(shares)
 }
 
 /// All providers by name; `generic` comes last.

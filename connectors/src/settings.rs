@@ -90,11 +90,17 @@ pub struct OidcSettings {
     /// Never stored with the settings: the gateway fills it from its sealed column.
     #[serde(skip)]
     pub client_secret: Option<String>,
+    /// Tried where the provider refuses the first one, so that a secret can be replaced at any moment. Kept like it.
+    #[serde(skip)]
+    pub other_client_secret: Option<String>,
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     /// Defaults to `openid email profile`.
     pub scopes: Vec<String>,
     /// Entra `tid`, Google `hd`: refused when the token says otherwise.
     pub tenant: Option<String>,
+    /// A sign-out here signs out at the provider too (RP-Initiated Logout 1.0). Off by default: a provider that does
+    /// not know our return address keeps the person on an error page.
+    pub rp_initiated_logout: bool,
     pub attribute_mapping: AttributeMapping,
 }
 
@@ -161,7 +167,7 @@ pub struct SettingsProblem {
 }
 
 /// This connection's own addresses (CONTRACT section 5).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpEndpoints {
     /// The SP entity ID: the metadata URL.
     pub entity_id: String,
@@ -170,6 +176,12 @@ pub struct SpEndpoints {
     pub metadata_url: String,
     /// OIDC redirect URI.
     pub redirect_uri: String,
+    /// Where an OIDC provider sends the browser after a sign-out.
+    pub post_logout_redirect_uri: String,
+    /// Where an OIDC provider tells us of a sign-out (Back-Channel Logout 1.0).
+    pub backchannel_logout_uri: String,
+    /// The public keys of `private_key_jwt`.
+    pub jwks_uri: String,
 }
 
 /// One RSA key of ours with its self-signed certificate.

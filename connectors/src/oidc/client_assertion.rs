@@ -2,18 +2,19 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::Jwk;
 use serde_json::{Value, json};
 
-use crate::settings::SpKeyPair;
+use crate::settings::{SpKeyPair, SpKeys};
 
-/// The connection's signing key, parsed once.
+/// One of the connection's signing keys, parsed once.
 pub(super) struct Signer {
     key: RsaKeyPair,
-    /// SHA-256 of the certificate: how Entra ID, Okta and others find the key that was uploaded.
     thumbprint: String,
 }
 
@@ -21,12 +22,12 @@ impl Signer {
     /// `None` where the key is not an RSA key in PKCS#8.
     pub(super) fn new(pair: &SpKeyPair) -> Option<Self> {
         let key = RsaKeyPair::from_pkcs8(&pair.private_key).ok()?;
-        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &pair.certificate));
+        let thumbprint = thumbprint(pair);
         Some(Self { key, thumbprint })
     }
 
-    /// A token for one request, valid for a minute. Its `jti` comes from the code, which is used once too,
-    /// so that this crate needs no random numbers.
+    /// A token for one request, valid for a minute. Its `jti` comes from the code, which is used once with each
+    /// key, so that this crate needs no random numbers.
     pub(super) fn assertion(
         &self,
         client_id: &str,
@@ -37,11 +38,12 @@ impl Signer {
         let header = json!({
             "alg": "RS256", "typ": "JWT", "kid": self.thumbprint, "x5t#S256": self.thumbprint,
         });
+        let once = format!("{}.{code}", self.thumbprint);
         let claims = json!({
             "iss": client_id,
             "sub": client_id,
             "aud": audience,
-            "jti": URL_SAFE_NO_PAD.encode(digest(&SHA256, code.as_bytes())),
+            "jti": URL_SAFE_NO_PAD.encode(digest(&SHA256, once.as_bytes())),
             "iat": now.timestamp(),
             "exp": (now + TimeDelta::minutes(1)).timestamp(),
         });
@@ -59,4 +61,29 @@ impl Signer {
             .ok()?;
         Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
+}
+
+/// The public half of the connection's keys as a JWK Set (RFC 7517), for a provider that reads them at our
+/// `jwks_uri`: what signs now, what signs next, and what signed before.
+pub fn jwks(keys: &SpKeys) -> Value {
+    let keys: Vec<Value> = keys.pairs.iter().filter_map(public_jwk).collect();
+    json!({ "keys": keys })
+}
+
+fn public_jwk(pair: &SpKeyPair) -> Option<Value> {
+    let key = RsaKeyPair::from_pkcs8(&pair.private_key).ok()?;
+    let public = DecodingKey::from_rsa_der(key.public_key().as_ref());
+    let mut jwk = serde_json::to_value(Jwk::from_decoding_key(&public, None).ok()?).ok()?;
+    let thumbprint = thumbprint(pair);
+    let members = json!({
+        "kid": thumbprint, "use": "sig", "alg": "RS256", "x5t#S256": thumbprint,
+        "x5c": [STANDARD.encode(&pair.certificate)],
+    });
+    jwk.as_object_mut()?.extend(members.as_object()?.clone());
+    Some(jwk)
+}
+
+/// SHA-256 of the certificate: how Entra ID, Okta and others find the key that was uploaded.
+fn thumbprint(pair: &SpKeyPair) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, &pair.certificate))
 }

@@ -1,6 +1,7 @@
 //! The way back: callback, token exchange, ID token, person.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -9,7 +10,8 @@ use super::discovery::Discovered;
 use super::id_token::{self, Expectations};
 use super::jws::Jws;
 use super::keys::{self, KeySet};
-use super::token_exchange::{self, Exchange, Tokens};
+use super::token_exchange::{self, Exchange, Failed, Tokens};
+use super::userinfo::Answer;
 use super::{OidcConnector, identity, userinfo};
 use crate::trace::{CheckName, Protocol, Trace};
 use crate::{
@@ -106,10 +108,9 @@ impl OidcConnector {
             code,
             code_verifier: &expected.code_verifier,
             redirect_uri: self.redirect_uri.as_str(),
-            signer: self.signer.as_ref(),
             now,
         };
-        let tokens = token_exchange::exchange(&self.settings, &discovered, &exchange, http).await?;
+        let tokens = self.exchange(&discovered, &exchange, http).await?;
         let issued = match tokens.access_token {
             Some(_) => "an ID token and an access token",
             None => "an ID token",
@@ -126,14 +127,16 @@ impl OidcConnector {
                 client_id: &self.settings.client_id,
                 nonce: &expected.nonce,
                 max_age: expected.max_age,
+                authenticated_since: expected.authenticated_since,
                 tenant: self.tenant(),
                 access_token: tokens.access_token.as_deref(),
+                code,
                 now,
             },
         )?;
         let meant_for = Some(self.settings.client_id.as_str());
         trace.observe(CheckName::IdToken, meant_for, meant_for);
-        self.complete_claims(&mut claims, &tokens, &discovered, http, trace)
+        self.complete_claims(&mut claims, &tokens, &discovered, now, http, trace)
             .await?;
         trace.pass(CheckName::IdToken);
         if identity::groups_were_truncated(&claims) {
@@ -149,7 +152,10 @@ impl OidcConnector {
         }
 
         let issuer = &discovered.issuer;
-        let identity = identity::from_claims(&claims, issuer, &self.mapping, self.provider)?;
+        let mut identity = identity::from_claims(&claims, issuer, &self.mapping, self.provider)?;
+        if self.settings.rp_initiated_logout {
+            identity.id_token = Some(tokens.id_token);
+        }
         trace.observe(CheckName::Subject, None, Some(&identity.subject));
         trace.pass(CheckName::Subject);
         Ok(identity)
@@ -157,7 +163,7 @@ impl OidcConnector {
 
     /// A signature that no key in memory made may come from a key that is newer than our copy: then the key
     /// set is read again, within the cache's bound.
-    async fn verify(
+    pub(super) async fn verify(
         &self,
         jws: &Jws<'_>,
         keys: Arc<KeySet>,
@@ -182,6 +188,7 @@ impl OidcConnector {
         claims: &mut Map<String, Value>,
         tokens: &Tokens,
         discovered: &Discovered,
+        now: DateTime<Utc>,
         http: &impl HttpClient,
         trace: &mut Trace,
     ) -> Result<(), ConnectorError> {
@@ -192,7 +199,12 @@ impl OidcConnector {
         if !identity::is_incomplete(claims, &self.settings, &self.mapping, self.provider) {
             return Ok(());
         }
-        match userinfo::fetch(url, access_token, http).await {
+        let answer = match userinfo::fetch(url, access_token, http).await {
+            Ok(Answer::Signed(token)) => self.signed_answer(&token, discovered, now, http).await,
+            Ok(Answer::Plain(answer)) => Ok(answer),
+            Err(error) => Err(error),
+        };
+        match answer {
             Ok(answer) => userinfo::merge(claims, answer),
             Err(error) => {
                 let received = error.received();
@@ -210,7 +222,58 @@ impl OidcConnector {
         }
     }
 
-    fn tenant(&self) -> Option<(Vec<&str>, &str)> {
+    /// The claims of an answer that is signed (5.3.2). `iss` and `aud` are only recommended there.
+    async fn signed_answer(
+        &self,
+        token: &str,
+        discovered: &Discovered,
+        now: DateTime<Utc>,
+        http: &impl HttpClient,
+    ) -> Result<Map<String, Value>, ConnectorError> {
+        let jws = Jws::parse(token)?;
+        let fetch = keys::fetch(&discovered.jwks_uri, http);
+        let keys = self.keys.get(now, fetch).await?;
+        self.verify(&jws, keys, discovered, now, http).await?;
+        let claims = jws.claims()?;
+        if claims.contains_key("iss") {
+            id_token::issuer(&claims, &discovered.issuer)?;
+        }
+        if claims.contains_key("aud") {
+            id_token::audience(&claims, &self.settings.client_id)?;
+        }
+        Ok(claims)
+    }
+
+    /// Exchanges the code with the credential that worked last, and while the provider says that it does not know
+    /// us by it, with the others: a new secret or key may be known there earlier or later than here. The code is
+    /// not spent by a request that failed so (RFC 6749 section 4.1.3 has the client authenticated first).
+    async fn exchange(
+        &self,
+        discovered: &Discovered,
+        exchange: &Exchange<'_>,
+        http: &impl HttpClient,
+    ) -> Result<Tokens, ConnectorError> {
+        let count = self.credentials.len();
+        let first = self.credential.load(Ordering::Relaxed) % count;
+        let mut refused = None;
+        for at in (first..count).chain(0..first) {
+            let credential = &self.credentials[at];
+            let client = (&self.settings, credential);
+            match token_exchange::exchange(client, discovered, exchange, http).await {
+                Ok(tokens) => {
+                    self.credential.store(at, Ordering::Relaxed);
+                    return Ok(tokens);
+                }
+                Err(Failed::InvalidClient(error)) => refused = refused.or(Some(error)),
+                Err(Failed::Otherwise(error)) => return Err(error),
+            }
+        }
+        Err(refused.unwrap_or(ConnectorError::TokenExchangeFailed {
+            reason: "the connection has no credential".to_owned(),
+        }))
+    }
+
+    pub(super) fn tenant(&self) -> Option<(Vec<&str>, &str)> {
         let tenant = self
             .settings
             .tenant

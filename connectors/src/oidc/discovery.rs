@@ -33,11 +33,13 @@ type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// RFC 9207 section 3.
+/// RFC 9207 section 3, and what else openidconnect does not know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct ResponseIssuer {
     authorization_response_iss_parameter_supported: bool,
+    /// RP-Initiated Logout 1.0 section 2.1.
+    end_session_endpoint: Option<Url>,
 }
 
 impl AdditionalProviderMetadata for ResponseIssuer {}
@@ -50,6 +52,7 @@ pub(super) struct Discovered {
     pub(super) authorization_endpoint: Url,
     pub(super) token_endpoint: Url,
     pub(super) userinfo_endpoint: Option<Url>,
+    pub(super) end_session_endpoint: Option<Url>,
     pub(super) jwks_uri: Url,
     /// The authorization response must carry `iss`.
     pub(super) response_carries_issuer: bool,
@@ -103,6 +106,7 @@ fn read(body: &[u8], settings: &OidcSettings, provider: &Provider) -> Result<Dis
         authorization_endpoint: metadata.authorization_endpoint().url().clone(),
         token_endpoint: token_endpoint.url().clone(),
         userinfo_endpoint: userinfo_endpoint.cloned(),
+        end_session_endpoint: metadata.additional_metadata().end_session_endpoint.clone(),
         jwks_uri: metadata.jwks_uri().url().clone(),
         response_carries_issuer: metadata
             .additional_metadata()
@@ -161,7 +165,8 @@ impl Discovered {
             &self.jwks_uri,
         ]
         .into_iter();
-        for endpoint in endpoints.chain(self.userinfo_endpoint.as_ref()) {
+        let optional = [&self.userinfo_endpoint, &self.end_session_endpoint];
+        for endpoint in endpoints.chain(optional.into_iter().flatten()) {
             if !(endpoint.scheme() == "https" || plain && endpoint.scheme() == "http") {
                 return Err(format!("the endpoint {endpoint} is not https"));
             }
@@ -258,6 +263,7 @@ mod tests {
             "token_endpoint",
             "jwks_uri",
             "userinfo_endpoint",
+            "end_session_endpoint",
         ] {
             for url in ["http://idp.example/x", "javascript:alert(1)"] {
                 let mut document = document("https://idp.example");

@@ -26,9 +26,12 @@ pub(super) struct Expectations<'a> {
     pub(super) nonce: &'a str,
     /// Seconds.
     pub(super) max_age: Option<u64>,
+    /// Set where the person had to authenticate anew.
+    pub(super) authenticated_since: Option<DateTime<Utc>>,
     /// The claims of which the first one present must equal the connection's tenant.
     pub(super) tenant: Option<(Vec<&'a str>, &'a str)>,
     pub(super) access_token: Option<&'a str>,
+    pub(super) code: &'a str,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -44,15 +47,19 @@ pub(super) fn validate(
     audience(&claims, expected.client_id)?;
     times(&claims, expected.now)?;
     nonce(&claims, expected.nonce)?;
-    access_token_hash(&claims, jws.algorithm, expected.access_token)?;
+    if let Some(access_token) = expected.access_token {
+        matching_hash(&claims, "at_hash", jws.algorithm, access_token)?;
+    }
+    matching_hash(&claims, "c_hash", jws.algorithm, expected.code)?;
     authentication_age(&claims, expected.max_age, expected.now)?;
+    authenticated_anew(&claims, expected.authenticated_since)?;
     if let Some((names, tenant)) = &expected.tenant {
         self::tenant(&claims, names, tenant)?;
     }
     Ok(claims)
 }
 
-fn issuer(claims: &Map<String, Value>, expected: &str) -> Result<(), ConnectorError> {
+pub(super) fn issuer(claims: &Map<String, Value>, expected: &str) -> Result<(), ConnectorError> {
     match text(claims, "iss") {
         Some(found) if found == expected => Ok(()),
         found => Err(ConnectorError::IssuerMismatch {
@@ -63,7 +70,7 @@ fn issuer(claims: &Map<String, Value>, expected: &str) -> Result<(), ConnectorEr
 }
 
 /// `aud` holds our client id; beside others only if `azp` says that the token was issued to us.
-fn audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), ConnectorError> {
+pub(super) fn audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), ConnectorError> {
     let mismatch = |found| ConnectorError::AudienceMismatch {
         expected: client_id.to_owned(),
         found,
@@ -91,7 +98,11 @@ fn audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), Connecto
     }
 }
 
-fn times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), ConnectorError> {
+/// The end of the token's life, leeway included, which has not come.
+pub(super) fn times(
+    claims: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, ConnectorError> {
     let until = time(claims, "exp")?.ok_or_else(|| invalid("it has no exp"))?;
     if now >= until + LEEWAY {
         return Err(ConnectorError::AssertionExpired {
@@ -119,7 +130,7 @@ fn times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), Connecto
             rfc3339(from),
             rfc3339(now)
         ))),
-        _ => Ok(()),
+        _ => Ok(until + LEEWAY),
     }
 }
 
@@ -132,13 +143,14 @@ fn nonce(claims: &Map<String, Value>, expected: &str) -> Result<(), ConnectorErr
     }
 }
 
-/// `at_hash` is optional in the code flow, but where it comes it must fit (3.1.3.8).
-fn access_token_hash(
+/// `at_hash` and `c_hash` are optional in the code flow, but where one comes it must fit (3.1.3.8, 3.3.2.10).
+fn matching_hash(
     claims: &Map<String, Value>,
+    name: &str,
     algorithm: Algorithm,
-    access_token: Option<&str>,
+    of: &str,
 ) -> Result<(), ConnectorError> {
-    let (Some(hash), Some(access_token)) = (claims.get("at_hash"), access_token) else {
+    let Some(hash) = claims.get(name) else {
         return Ok(());
     };
     let with = match algorithm {
@@ -146,12 +158,14 @@ fn access_token_hash(
         Algorithm::RS384 | Algorithm::PS384 | Algorithm::ES384 => &digest::SHA384,
         _ => &digest::SHA512, // RS512, PS512; EdDSA hashes with SHA-512 (RFC 8032 section 5.1)
     };
-    let digest = digest::digest(with, access_token.as_bytes());
+    let digest = digest::digest(with, of.as_bytes());
     let (half, _) = digest.as_ref().split_at(digest.as_ref().len() / 2);
     if hash.as_str() == Some(URL_SAFE_NO_PAD.encode(half).as_str()) {
         Ok(())
     } else {
-        Err(invalid("at_hash belongs to another access token"))
+        Err(invalid(&format!(
+            "{name} belongs to another access token or code"
+        )))
     }
 }
 
@@ -177,8 +191,29 @@ fn authentication_age(
     }
 }
 
+/// After `prompt=login` the provider need not say when the person authenticated, but if it does, it was after the
+/// login began.
+fn authenticated_anew(
+    claims: &Map<String, Value>,
+    since: Option<DateTime<Utc>>,
+) -> Result<(), ConnectorError> {
+    let (Some(since), Some(at)) = (since, time(claims, "auth_time")?) else {
+        return Ok(());
+    };
+    if at + LEEWAY >= since {
+        return Ok(());
+    }
+    Err(ConnectorError::TokenInvalid {
+        reason: format!(
+            "a new authentication was asked for at {}, and it is from {}",
+            rfc3339(since),
+            rfc3339(at)
+        ),
+    })
+}
+
 /// A provider for everybody (Entra ID, Google) signs for every tenant; only the saved one may enter here.
-fn tenant(
+pub(super) fn tenant(
     claims: &Map<String, Value>,
     names: &[&str],
     expected: &str,

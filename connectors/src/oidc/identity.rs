@@ -63,6 +63,7 @@ pub(super) fn from_claims(
         session_expires_at: time("session_expiry"),
         session_index: text("sid"),
         name_id: None,
+        id_token: None,
     })
 }
 

@@ -30,8 +30,13 @@ struct Header {
 }
 
 impl<'a> Jws<'a> {
-    /// Errors: `token_invalid`, `signature_algorithm_forbidden`.
+    /// An ID token, or another of the plain type. Errors: `token_invalid`, `signature_algorithm_forbidden`.
     pub(super) fn parse(token: &'a str) -> Result<Self, ConnectorError> {
+        Self::parse_as(token, &["JWT"])
+    }
+
+    /// A token of one of these types, or of none.
+    pub(super) fn parse_as(token: &'a str, types: &[&str]) -> Result<Self, ConnectorError> {
         let mut parts = token.split('.');
         let (header, payload, signature) =
             match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -47,7 +52,8 @@ impl<'a> Jws<'a> {
         }
         // RFC 8725 section 3.11: an access token (`at+jwt`) or a logout token is no ID token, though the same
         // key signed it.
-        if let Some(typ) = header.typ.filter(|typ| !typ.eq_ignore_ascii_case("JWT")) {
+        let known = |typ: &String| types.iter().any(|known| typ.eq_ignore_ascii_case(known));
+        if let Some(typ) = header.typ.filter(|typ| !known(typ)) {
             return Err(invalid(&format!("its type is {typ}")));
         }
         let algorithm =

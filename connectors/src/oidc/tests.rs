@@ -2,7 +2,9 @@
 
 mod accept;
 mod begin;
+mod credentials;
 mod fake_idp;
 mod fixtures;
 mod keys;
+mod logout;
 mod reject;

@@ -32,8 +32,21 @@ pub(super) struct Exchange<'a> {
     pub(super) code: &'a str,
     pub(super) code_verifier: &'a str,
     pub(super) redirect_uri: &'a str,
-    pub(super) signer: Option<&'a Signer>,
     pub(super) now: DateTime<Utc>,
+}
+
+/// By what the client proves who it is.
+pub(super) enum Credential {
+    Secret(String),
+    Key(Box<Signer>),
+    /// A public client: PKCE alone binds the code to us.
+    Nothing,
+}
+
+pub(super) enum Failed {
+    /// The provider does not know us by this credential.
+    InvalidClient(ConnectorError),
+    Otherwise(ConnectorError),
 }
 
 /// Success and error answer in one (RFC 6749 sections 5.1 and 5.2): some providers send errors with 200.
@@ -47,11 +60,11 @@ struct Answer {
 
 /// Errors: `idp_unreachable`, `token_exchange_failed`; `token_invalid` where no ID token came.
 pub(super) async fn exchange(
-    settings: &OidcSettings,
+    (settings, credential): (&OidcSettings, &Credential),
     discovered: &Discovered,
     exchange: &Exchange<'_>,
     http: &impl HttpClient,
-) -> Result<Tokens, ConnectorError> {
+) -> Result<Tokens, Failed> {
     let mut form = vec![
         ("grant_type", "authorization_code".to_owned()),
         ("code", exchange.code.to_owned()),
@@ -62,7 +75,9 @@ pub(super) async fn exchange(
         (ACCEPT, "application/json".to_owned()),
         (CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned()),
     ];
-    authenticate(settings, discovered, exchange, &mut form, &mut headers)?;
+    let client = (settings, credential);
+    authenticate(client, discovered, exchange, &mut form, &mut headers)
+        .map_err(Failed::Otherwise)?;
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(form)
         .finish();
@@ -73,28 +88,24 @@ pub(super) async fn exchange(
         body: body.into_bytes(),
         max_response_bytes: MAX_ANSWER_BYTES,
     };
-    read(&fetch::send(http, request, CheckName::TokenExchange).await?)
+    let answer = fetch::send(http, request, CheckName::TokenExchange).await;
+    read(&answer.map_err(Failed::Otherwise)?)
 }
 
 fn authenticate(
-    settings: &OidcSettings,
+    (settings, credential): (&OidcSettings, &Credential),
     discovered: &Discovered,
     exchange: &Exchange<'_>,
     form: &mut Vec<(&'static str, String)>,
     headers: &mut Vec<(HeaderName, String)>,
 ) -> Result<(), ConnectorError> {
     use TokenEndpointAuthMethod as Method;
-    let method = match settings.token_endpoint_auth_method {
-        // Basic is also what a method that nobody chose reads as.
-        Method::ClientSecretBasic if discovered.only_secret_post => Method::ClientSecretPost,
-        method => method,
-    };
+    // Basic is also what a method that nobody chose reads as.
+    let by_post = settings.token_endpoint_auth_method == Method::ClientSecretPost
+        || discovered.only_secret_post;
     let client_id = settings.client_id.clone();
-    match (method, &settings.client_secret) {
-        (Method::PrivateKeyJwt, _) => {
-            let signer = exchange
-                .signer
-                .ok_or_else(|| failed("the connection has no key"))?;
+    match credential {
+        Credential::Key(signer) => {
             let audience = discovered.token_endpoint.as_str();
             let assertion = signer.assertion(&client_id, audience, exchange.code, exchange.now);
             let assertion = assertion.ok_or_else(|| failed("the connection's key can't sign"))?;
@@ -104,7 +115,7 @@ fn authenticate(
             form.push(("client_assertion_type", kind.to_owned()));
             form.push(("client_assertion", assertion));
         }
-        (Method::ClientSecretBasic, Some(secret)) => {
+        Credential::Secret(secret) if !by_post => {
             // RFC 6749 section 2.3.1 encodes both before Basic does: a secret may hold a colon or a percent.
             let encode = |text: &str| -> String {
                 form_urlencoded::byte_serialize(text.as_bytes()).collect()
@@ -112,17 +123,16 @@ fn authenticate(
             let pair = format!("{}:{}", encode(&client_id), encode(secret));
             headers.push((AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair))));
         }
-        (Method::ClientSecretPost, Some(secret)) => {
+        Credential::Secret(secret) => {
             form.push(("client_id", client_id));
             form.push(("client_secret", secret.clone()));
         }
-        // A public client: PKCE alone binds the code to us.
-        (Method::None, _) | (_, None) => form.push(("client_id", client_id)),
+        Credential::Nothing => form.push(("client_id", client_id)),
     }
     Ok(())
 }
 
-fn read(answer: &HttpResponse) -> Result<Tokens, ConnectorError> {
+fn read(answer: &HttpResponse) -> Result<Tokens, Failed> {
     let parsed = serde_json::from_slice::<Answer>(&answer.body);
     if let Ok(Answer {
         error: Some(error),
@@ -130,20 +140,29 @@ fn read(answer: &HttpResponse) -> Result<Tokens, ConnectorError> {
         ..
     }) = &parsed
     {
-        return Err(failed(&match error_description {
+        let reason = failed(&match error_description {
             Some(description) => format!("{error}: {description}"),
             None => error.clone(),
-        }));
+        });
+        return Err(match error.as_str() {
+            "invalid_client" => Failed::InvalidClient(reason),
+            _ => Failed::Otherwise(reason),
+        });
     }
     if answer.status != StatusCode::OK {
-        return Err(failed(&format!("it answered {}", fetch::status(answer))));
+        let reason = failed(&format!("it answered {}", fetch::status(answer)));
+        return Err(match answer.status {
+            StatusCode::UNAUTHORIZED => Failed::InvalidClient(reason),
+            _ => Failed::Otherwise(reason),
+        });
     }
-    let answer = parsed.map_err(|error| failed(&format!("its answer can't be read: {error}")))?;
-    let id_token = answer
-        .id_token
-        .ok_or_else(|| ConnectorError::TokenInvalid {
+    let unreadable = |error| failed(&format!("its answer can't be read: {error}"));
+    let answer = parsed.map_err(|error| Failed::Otherwise(unreadable(error)))?;
+    let id_token = answer.id_token.ok_or_else(|| {
+        Failed::Otherwise(ConnectorError::TokenInvalid {
             reason: "the token endpoint sent none".to_owned(),
-        })?;
+        })
+    })?;
     Ok(Tokens {
         id_token,
         access_token: answer.access_token,

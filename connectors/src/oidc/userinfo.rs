@@ -1,6 +1,6 @@
 //! Claims from the UserInfo endpoint (OIDC Core section 5.3): several providers put the email only there.
 
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
@@ -11,13 +11,20 @@ use crate::{ConnectorError, HttpClient, HttpRequest};
 
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
+/// What the endpoint says, believed or to be verified.
+pub(super) enum Answer {
+    Plain(Map<String, Value>),
+    /// A JWS in compact form.
+    Signed(String),
+}
+
 /// The claims about this access token's person. Errors: `idp_unreachable`, and `token_exchange_failed` for an
 /// answer that is no JSON object; neither needs to end the login.
 pub(super) async fn fetch(
     url: &Url,
     access_token: &str,
     http: &impl HttpClient,
-) -> Result<Map<String, Value>, ConnectorError> {
+) -> Result<Answer, ConnectorError> {
     let request = HttpRequest {
         method: Method::GET,
         url: url.clone(),
@@ -33,7 +40,13 @@ pub(super) async fn fetch(
     if answer.status != StatusCode::OK {
         return Err(failed(format!("{url} answered {}", fetch::status(&answer))));
     }
+    let content_type = answer.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    if content_type.is_some_and(|kind| kind.starts_with(b"application/jwt")) {
+        let token = String::from_utf8_lossy(&answer.body);
+        return Ok(Answer::Signed(token.trim().to_owned()));
+    }
     serde_json::from_slice(&answer.body)
+        .map(Answer::Plain)
         .map_err(|error| failed(format!("the answer of {url} can't be read: {error}")))
 }
 

@@ -110,6 +110,7 @@ impl Person {
             session_expires_at: authn.session_not_on_or_after.and_then(parse_time),
             session_index: authn.session_index.map(str::to_owned),
             name_id: self.name_id,
+            id_token: None,
         })
     }
 }

@@ -20,6 +20,7 @@ fn endpoints() -> SpEndpoints {
         slo_url: "https://sso.example/slo".to_owned(),
         metadata_url: "https://sso.example/metadata".to_owned(),
         redirect_uri: String::new(),
+        ..SpEndpoints::default()
     }
 }
 

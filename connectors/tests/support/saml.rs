@@ -96,6 +96,7 @@ impl Fixture {
             nonce: String::new(),
             code_verifier: String::new(),
             max_age: None,
+            authenticated_since: None,
         });
         self.connector.complete(
             Callback::SamlPost { saml_response },
@@ -130,6 +131,7 @@ fn endpoints() -> SpEndpoints {
         slo_url: format!("{base}/slo"),
         metadata_url: format!("{base}/metadata"),
         redirect_uri: String::new(),
+        ..SpEndpoints::default()
     }
 }
 

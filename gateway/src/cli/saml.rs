@@ -162,6 +162,7 @@ fn of_metadata(
         metadata_url: acs_url.clone(),
         redirect_uri: acs_url.clone(),
         acs_url,
+        ..SpEndpoints::default()
     };
     let pairs = match options.key.as_ref().map(read).transpose()? {
         Some(pem) => vec![SpKeyPair {
@@ -192,6 +193,7 @@ fn check(
         nonce: String::new(),
         code_verifier: String::new(),
         max_age: None,
+        authenticated_since: None,
     });
     let saml_response = Some(field).filter(|field| !field.is_empty());
     connector.complete(Callback::SamlPost { saml_response }, expected.as_ref(), now)

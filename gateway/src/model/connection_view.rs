@@ -156,6 +156,9 @@ pub struct SamlView {
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 pub struct OidcView {
     pub redirect_uri: String,
+    /// Where the keys of `private_key_jwt` are published; absent for the other methods.
+    #[oai(skip_serializing_if_is_none)]
+    pub jwks_uri: Option<String>,
     pub issuer: Option<String>,
     pub client_id: Option<String>,
     /// Whether a client secret is stored.
@@ -248,6 +251,9 @@ impl ConnectionView {
                 None,
                 Some(OidcView {
                     redirect_uri: sp.redirect_uri,
+                    jwks_uri: (oidc.token_endpoint_auth_method
+                        == connectors::TokenEndpointAuthMethod::PrivateKeyJwt)
+                        .then_some(sp.jwks_uri),
                     issuer: unless_empty(&oidc.issuer),
                     client_id: unless_empty(&oidc.client_id),
                     has_client_secret: connection.client_secret_sealed.is_some(),

@@ -34,6 +34,10 @@ pub(super) struct FakeIdp {
     /// Paths that don't answer.
     pub(super) down: Vec<&'static str>,
     pub(super) cache_control: &'static str,
+    /// Of userinfo's answer.
+    pub(super) userinfo_type: &'static str,
+    /// The secret that it knows; any where there is none.
+    pub(super) secret: Option<&'static str>,
     pub(super) requests: Mutex<Vec<HttpRequest>>,
 }
 
@@ -66,11 +70,9 @@ pub(super) fn noon() -> DateTime<Utc> {
 pub(super) fn sp() -> SpEndpoints {
     let redirect_uri = "https://tenon.example/oidc/conn_1/callback".to_owned();
     SpEndpoints {
-        entity_id: String::new(),
-        acs_url: String::new(),
-        slo_url: String::new(),
-        metadata_url: String::new(),
         redirect_uri,
+        post_logout_redirect_uri: "https://tenon.example/oidc/conn_1/logout".to_owned(),
+        ..SpEndpoints::default()
     }
 }
 
@@ -102,6 +104,8 @@ impl Login {
             answers: Vec::new(),
             down: Vec::new(),
             cache_control: "max-age=3600",
+            userinfo_type: "application/json",
+            secret: None,
             requests: Mutex::default(),
         };
         Self {
@@ -123,6 +127,7 @@ impl Login {
                 nonce: "n-1".into(),
                 code_verifier: "v-1".into(),
                 max_age: None,
+                authenticated_since: None,
             }),
             now: noon(),
         }
@@ -188,10 +193,26 @@ impl FakeIdp {
             .collect()
     }
 
+    fn token_form_has(&self, secret: &str) -> bool {
+        let secret = ("client_secret".to_owned(), secret.to_owned());
+        self.token_form().contains(&secret)
+    }
+
+    /// These claims as a token of this type.
+    pub(super) fn token(&self, typ: &str, claims: &Value) -> String {
+        let mut header = self.header.clone();
+        header["typ"] = typ.into();
+        self.signed(&header, claims)
+    }
+
     pub(super) fn id_token(&self) -> String {
+        self.signed(&self.header, &self.claims)
+    }
+
+    fn signed(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(&self.header), part(&self.claims));
-        let alg = self.header["alg"].as_str().unwrap_or_default();
+        let signed = format!("{}.{}", part(header), part(claims));
+        let alg = header["alg"].as_str().unwrap_or_default();
         let signature = self.signer.sign(alg, signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -203,6 +224,9 @@ impl FakeIdp {
         let body = match path {
             METADATA => self.metadata.to_string(),
             "/jwks" => json!({"keys": self.keys}).to_string(),
+            "/userinfo" if self.userinfo_type == "application/jwt" => {
+                self.token("JWT", &self.userinfo)
+            }
             "/userinfo" => self.userinfo.to_string(),
             "/token" => {
                 let (id_token, access_token) = (self.id_token(), "at-1");
@@ -223,7 +247,12 @@ impl HttpClient for FakeIdp {
         if self.down.iter().any(|down| *down == path) {
             return Err(HttpFailure::Timeout);
         }
-        let (status, body) = self.answer(&path);
+        let (status, body) = match self.secret {
+            Some(secret) if path == "/token" && !self.token_form_has(secret) => {
+                (401, json!({"error": "invalid_client"}).to_string())
+            }
+            _ => self.answer(&path),
+        };
         if body.len() > limit {
             return Err(HttpFailure::TooLarge { limit });
         }
@@ -232,6 +261,12 @@ impl HttpClient for FakeIdp {
             http::header::CACHE_CONTROL,
             self.cache_control.parse().unwrap(),
         );
+        if path == "/userinfo" {
+            headers.insert(
+                http::header::CONTENT_TYPE,
+                self.userinfo_type.parse().unwrap(),
+            );
+        }
         if (300..400).contains(&status) {
             headers.insert(http::header::LOCATION, body.parse().unwrap());
         }

@@ -108,6 +108,7 @@ async fn replay(folder: &Path) -> (Case, Completion) {
         nonce: case.expected.nonce.clone(),
         code_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned(),
         max_age: case.expected.max_age,
+        authenticated_since: None,
     };
     let http = Recorded::new(folder, &case.settings.issuer);
     let done = connector

@@ -86,3 +86,20 @@ async fn a_withdrawn_key_stops_counting_when_the_copy_ends() {
     login.later(TimeDelta::minutes(1));
     assert_eq!(login.code_with(&connector).await, "signature_invalid");
 }
+
+#[tokio::test]
+async fn a_change_of_settings_forgets_no_keys() {
+    let mut login = Login::new();
+    let before = login.connector();
+    assert_eq!(login.code_with(&before).await, "ok");
+    login.idp.down = vec![METADATA, "/jwks"];
+    login.settings.client_secret = Some("another".into());
+    let mut after = login.connector();
+    after.inherit(&before);
+    assert_eq!(login.code_with(&after).await, "ok");
+
+    login.settings.tenant = Some("elsewhere".into());
+    let mut other = login.connector();
+    other.inherit(&before);
+    assert_eq!(login.code_with(&other).await, "idp_unreachable");
+}

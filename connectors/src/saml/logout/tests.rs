@@ -19,7 +19,7 @@ fn end(name: &str) -> SpEndpoints {
         acs_url: format!("https://{name}.example/acs"),
         slo_url: format!("https://{name}.example/slo"),
         metadata_url: String::new(),
-        redirect_uri: String::new(),
+        ..SpEndpoints::default()
     }
 }
 

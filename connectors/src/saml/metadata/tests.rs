@@ -194,7 +194,7 @@ fn our_own_metadata_is_well_formed_and_says_where_to_answer() {
         acs_url: "https://sso.example/acs".to_owned(),
         slo_url: "https://sso.example/slo".to_owned(),
         metadata_url: String::new(),
-        redirect_uri: String::new(),
+        ..SpEndpoints::default()
     };
     let pair = |certificate: &str| crate::SpKeyPair {
         private_key: Vec::new(),
@@ -258,7 +258,7 @@ fn our_metadata_is_signed_where_that_is_wanted() {
         acs_url: "https://sso.example/acs".to_owned(),
         slo_url: "https://sso.example/slo".to_owned(),
         metadata_url: "https://sso.example/metadata".to_owned(),
-        redirect_uri: String::new(),
+        ..SpEndpoints::default()
     };
     let signer = Signer::new(&keys.pairs[0]).unwrap();
     let xml = render(&sp, &keys, false, Some(&signer));

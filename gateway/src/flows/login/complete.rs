@@ -240,6 +240,7 @@ async fn used_before(
             nonce: String::new(),
             code_verifier: String::new(),
             max_age: None,
+            authenticated_since: None,
         };
         let completion = check(app, open, callback, Some(&expected), now).await;
         trace = completion.trace;
@@ -349,6 +350,11 @@ async fn expected(
         nonce: secrets.nonce,
         code_verifier: secrets.code_verifier,
         max_age: pending.request.as_ref().and_then(|request| request.max_age),
+        authenticated_since: pending
+            .request
+            .as_ref()
+            .filter(|request| request.forces_authentication())
+            .map(|_| pending.login.created_at.0),
     }))
 }
 

@@ -42,6 +42,8 @@ pub fn sp_endpoints(public_url: &PublicUrl, id: ConnectionId) -> SpEndpoints {
         slo_url: public_url.join(&format!("/saml/{id}/slo")),
         metadata_url: public_url.join(&format!("/saml/{id}/metadata")),
         redirect_uri: public_url.join(&format!("/oidc/{id}/callback")),
+        jwks_uri: public_url.join(&format!("/oidc/{id}/jwks")),
+        ..SpEndpoints::default()
     }
 }
 
@@ -63,6 +65,21 @@ pub async fn sp_metadata(app: &App, id: ConnectionId) -> Result<Option<String>, 
     )))
 }
 
+/// The public keys by which an OIDC connection proves itself (`private_key_jwt`), a draft's too: the provider reads
+/// them when it is set up. `None` when there is no such connection.
+pub async fn client_jwks(app: &App, id: ConnectionId) -> Result<Option<serde_json::Value>, Error> {
+    let db = app.store.read();
+    let Some(scope) = global::owner_of_connection(&db, id).await? else {
+        return Ok(None);
+    };
+    let connection = connections::find(&db, &scope, id).await?;
+    if !connection.is_some_and(|found| matches!(found.settings, Settings::Oidc(_))) {
+        return Ok(None);
+    }
+    let keys = open_keys(app, &db, &scope, id).await?;
+    Ok(Some(connectors::oidc::jwks(&keys)))
+}
+
 /// Opens a connection, whatever its state. `None` when there is no such connection, or it is a draft that lacks what
 /// a sign-in needs.
 pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnection>>, Error> {
@@ -80,7 +97,7 @@ pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnecti
     let Some(connection) = connections::find(&db, &scope, id).await? else {
         return Ok(None);
     };
-    let connector = match connector(app, &db, &scope, &connection).await? {
+    let mut connector = match connector(app, &db, &scope, &connection).await? {
         Ok(connector) => connector,
         Err(_) if connection.state == ConnectionState::Draft => return Ok(None),
         Err(problems) => {
@@ -91,6 +108,9 @@ pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnecti
             )));
         }
     };
+    if let Some(before) = app.connections.0.get(&id) {
+        connector.inherit(&before.connector);
+    }
     let open = Arc::new(OpenConnection {
         scope,
         connection,

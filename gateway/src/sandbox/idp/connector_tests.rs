@@ -20,6 +20,7 @@ fn sp_endpoints() -> SpEndpoints {
         slo_url: format!("{SP}/saml/conn_1/slo"),
         metadata_url: format!("{SP}/saml/conn_1/metadata"),
         redirect_uri: format!("{SP}/oidc/conn_1/callback"),
+        ..SpEndpoints::default()
     }
 }
 
@@ -33,6 +34,7 @@ fn begin_login() -> BeginLogin {
         force_authn: false,
         passive: false,
         max_age: None,
+        authenticated_since: None,
         acr_values: Vec::new(),
         now: SystemClock.now(),
     }
@@ -46,6 +48,7 @@ fn expected() -> Expected {
         nonce: begin.nonce,
         code_verifier: begin.code_verifier,
         max_age: None,
+        authenticated_since: None,
     }
 }
 
