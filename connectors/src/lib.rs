@@ -32,10 +32,6 @@ use saml::SamlConnector;
 
 /// One connection's protocol engine, opened once and kept in memory: certificates and keys are parsed here,
 /// not per login.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one per connection, behind an Arc: nothing to box"
-)]
 pub enum Connector {
     Saml(SamlConnector),
     Oidc(OidcConnector),
@@ -124,6 +120,15 @@ impl Connector {
         match settings {
             Settings::Saml(saml) => Ok(Self::Saml(SamlConnector::open(saml, sp, keys)?)),
             Settings::Oidc(oidc) => Ok(Self::Oidc(OidcConnector::open(oidc, sp, keys)?)),
+        }
+    }
+
+    /// Keeps what an earlier connector of the same connection has learned of the same provider.
+    #[must_use]
+    pub fn remembering(self, before: &Self) -> Self {
+        match (self, before) {
+            (Self::Oidc(oidc), Self::Oidc(before)) => Self::Oidc(oidc.remembering(before)),
+            (connector, _) => connector,
         }
     }
 

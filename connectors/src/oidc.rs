@@ -47,8 +47,8 @@ pub struct OidcConnector {
     redirect_uri: RedirectUrl,
     provider: &'static Provider,
     signer: Option<Signer>,
-    discovered: Cached<Discovered>,
-    keys: Cached<KeySet>,
+    discovered: Arc<Cached<Discovered>>,
+    keys: Arc<Cached<KeySet>>,
 }
 
 impl OidcConnector {
@@ -104,11 +104,31 @@ impl OidcConnector {
                 redirect_uri,
                 provider: provider::find(settings.provider.as_deref()),
                 signer,
-                discovered: Cached::empty(),
-                keys: Cached::empty(),
+                discovered: Arc::new(Cached::empty()),
+                keys: Arc::new(Cached::empty()),
             }),
             _ => Err(problems),
         }
+    }
+
+    /// Takes over what an earlier connector of this connection has learned of the same provider: a change of
+    /// settings must not forget keys that nobody can fetch while the provider is down.
+    #[must_use]
+    pub fn remembering(mut self, before: &Self) -> Self {
+        let of = |settings: &OidcSettings| {
+            let OidcSettings {
+                provider,
+                issuer,
+                tenant,
+                ..
+            } = settings.clone();
+            (provider, issuer, tenant)
+        };
+        if of(&self.settings) == of(&before.settings) {
+            self.discovered = Arc::clone(&before.discovered);
+            self.keys = Arc::clone(&before.keys);
+        }
+        self
     }
 
     async fn discover(

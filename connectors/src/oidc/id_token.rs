@@ -40,6 +40,7 @@ pub(super) fn validate(
     expected: &Expectations<'_>,
 ) -> Result<Map<String, Value>, ConnectorError> {
     let claims = jws.claims()?;
+    not_a_logout_token(&claims)?;
     issuer(&claims, expected.issuer)?;
     audience(&claims, expected.client_id)?;
     times(&claims, expected.now)?;
@@ -50,6 +51,14 @@ pub(super) fn validate(
         self::tenant(&claims, names, tenant)?;
     }
     Ok(claims)
+}
+
+/// A logout token may come without a `typ`, and the same key signed it (Back-Channel Logout 1.0, section 4).
+fn not_a_logout_token(claims: &Map<String, Value>) -> Result<(), ConnectorError> {
+    match claims.get("events") {
+        Some(Value::Object(_)) => Err(invalid("it is a logout token")),
+        _ => Ok(()),
+    }
 }
 
 fn issuer(claims: &Map<String, Value>, expected: &str) -> Result<(), ConnectorError> {

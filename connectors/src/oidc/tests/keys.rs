@@ -86,3 +86,21 @@ async fn a_withdrawn_key_stops_counting_when_the_copy_ends() {
     login.later(TimeDelta::minutes(1));
     assert_eq!(login.code_with(&connector).await, "signature_invalid");
 }
+
+#[tokio::test]
+async fn a_change_of_settings_keeps_what_is_known_of_the_same_provider() {
+    let mut login = Login::new();
+    let before = login.connector();
+    assert_eq!(login.code_with(&before).await, "ok");
+    login.idp.down = vec![METADATA, "/jwks"];
+    login.settings.client_secret = Some("another".into());
+    let after = login.connector().remembering(&before);
+    assert_eq!(login.code_with(&after).await, "ok");
+    let forgetful = login.connector();
+    assert_eq!(login.code_with(&forgetful).await, "idp_unreachable");
+
+    // Another provider's keys are not this one's.
+    login.settings.issuer = "https://other.example".into();
+    let elsewhere = login.connector().remembering(&before);
+    assert_eq!(login.code_with(&elsewhere).await, "idp_unreachable");
+}

@@ -66,7 +66,8 @@ pub async fn sp_metadata(app: &App, id: ConnectionId) -> Result<Option<String>, 
 /// Opens a connection, whatever its state. `None` when there is no such connection, or it is a draft that lacks what
 /// a sign-in needs.
 pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnection>>, Error> {
-    if let Some(open) = app.connections.0.get(&id)
+    let before = app.connections.0.get(&id);
+    if let Some(open) = before.clone()
         && open.generation == app.store.config_generation(&open.scope)
     {
         return Ok(Some(open));
@@ -90,6 +91,10 @@ pub async fn open(app: &App, id: ConnectionId) -> Result<Option<Arc<OpenConnecti
                 fields.join(", ")
             )));
         }
+    };
+    let connector = match before {
+        Some(before) => connector.remembering(&before.connector),
+        None => connector,
     };
     let open = Arc::new(OpenConnection {
         scope,

@@ -58,6 +58,26 @@ pub(super) const SIGNATURE: &[Case] = &[
         },
     ),
     (
+        "a stranger's key at an address in the header",
+        "signature_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.signer = Signer::p256();
+            l.idp.header = json!({
+                "alg": "ES256", "kid": "k1",
+                "jku": "https://evil.example/jwks", "x5u": "https://evil.example/pem",
+            });
+        },
+    ),
+    (
+        "an algorithm that nobody here speaks",
+        "signature_algorithm_forbidden",
+        CheckName::IdToken,
+        |l| {
+            l.idp.header["alg"] = "ES512".into();
+        },
+    ),
+    (
         "another algorithm than the key's",
         "signature_invalid",
         CheckName::IdToken,
@@ -128,6 +148,24 @@ pub(super) const CLAIMS: &[Case] = &[
         CheckName::IdToken,
         |l| {
             l.idp.claims["azp"] = "another".into();
+        },
+    ),
+    (
+        "a logout token without type",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            let event = "http://schemas.openid.net/event/backchannel-logout";
+            l.idp.claims["events"] = json!({ event: {} });
+        },
+    ),
+    (
+        "an access token without type",
+        "audience_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["aud"] = "https://api.idp.example".into();
+            remove(l, "nonce");
         },
     ),
     ("no audience", "token_invalid", CheckName::IdToken, |l| {
