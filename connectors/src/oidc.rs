@@ -20,6 +20,8 @@ mod userinfo;
 #[cfg(test)]
 mod tests;
 
+pub use client_assertion::public_keys;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};

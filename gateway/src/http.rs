@@ -56,7 +56,8 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
             "/saml/:connection/slo",
             get(saml::slo_redirect).post(saml::slo_post),
         )
-        .at("/oidc/:connection/callback", get(oidc::callback));
+        .at("/oidc/:connection/callback", get(oidc::callback))
+        .at("/oidc/:connection/jwks", get(oidc::jwks));
     let browser = assets::mount(browser, app.public_url.is_secure());
     let shell = Shell {
         entropy: app.entropy.clone(),

@@ -27,8 +27,8 @@ pub use connection::{
     Connection, ConnectionKeyState, ConnectionState, ConnectionType, EmailDomainPolicy, Upkeep,
 };
 pub use connection_view::{
-    AttributeMapping, ConnectionKey, ConnectionView, HeldMetadata, IdpInitiated, SsoBinding,
-    TokenEndpointAuthMethod, Transform,
+    AttributeMapping, ConnectionKey, ConnectionView, HeldMetadata, IdpInitiated, OidcEndpoints,
+    SsoBinding, TokenEndpointAuthMethod, Transform,
 };
 pub use directory::{Directory, DirectoryState, DirectoryToken};
 pub use domain::{Domain, DomainState, TxtRecord};

@@ -33,6 +33,8 @@ serve(async (url, options) => {
     pkce: { required: () => true },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
+    // Its own dispatcher refuses loopback, where all of this lives.
+    fetch: (at, { dispatcher, ...request }) => fetch(at, request),
     findAccount: (_, login) =>
       options.people[login] && { accountId: login, claims: () => ({ sub: login, ...options.people[login] }) },
   });

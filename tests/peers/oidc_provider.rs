@@ -18,17 +18,26 @@ fn alice() -> Value {
 async fn connect(tenon: &Tenon, provider: &OidcProvider, authentication: &str) -> Value {
     let api = tenon.api();
     let organization = api.organization("Acme", &["acme.example"]).await;
-    let oidc = json!({"issuer": provider.issuer(), "client_id": "not yet"});
+    let oidc = json!({
+        "issuer": provider.issuer(),
+        "client_id": "not yet",
+        "token_endpoint_auth_method": authentication,
+    });
     let connection = json!({"name": "oidc-provider", "type": "oidc", "oidc": oidc});
     let connection = api.connection(&organization, connection).await;
     let redirect_uri = text(&connection["oidc"]["redirect_uri"]);
-    let client = provider.register(&redirect_uri, authentication).await;
+    let more = match &connection["oidc"]["jwks_uri"] {
+        Value::Null => json!({}),
+        uri => json!({"jwks_uri": uri}),
+    };
+    let client = provider
+        .register_with(&redirect_uri, authentication, more)
+        .await;
 
     let path = format!("/connections/{}", text(&connection["id"]));
     let oidc = json!({
         "client_id": client["client_id"],
         "client_secret": client["client_secret"],
-        "token_endpoint_auth_method": authentication,
     });
     api.patch(&path, json!({"oidc": oidc})).await.expect(200);
     api.post(&format!("{path}/activate"), json!({}))
@@ -73,6 +82,13 @@ async fn what_a_thin_id_token_leaves_out_is_asked_of_userinfo() {
         "client_secret_post",
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_key_of_ours_or_pkce_alone_stand_in_for_a_secret() {
+    for authentication in ["private_key_jwt", "none"] {
+        sign_in(json!({"people": {"alice": alice()}}), authentication).await;
+    }
 }
 
 #[tokio::test]

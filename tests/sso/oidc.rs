@@ -1,5 +1,5 @@
-use integration::{RelyingParty, UserAgent, claims};
-use serde_json::json;
+use integration::{RelyingParty, UserAgent, claims, text};
+use serde_json::{Value, json};
 
 use crate::acme;
 
@@ -63,10 +63,47 @@ async fn a_callback_works_once_and_only_in_the_browser_that_started_it() {
 }
 
 #[tokio::test]
+async fn the_keys_of_private_key_jwt_are_published_and_rotate_with_overlap() {
+    let (tenon, organization, idp) = acme().await;
+    let made = idp.oidc_connection(&tenon, &organization, json!({})).await;
+    assert!(made["oidc"]["jwks_uri"].is_null(), "{made}");
+    let (api, path) = (tenon.api(), format!("/connections/{}", text(&made["id"])));
+    let by_key = json!({"oidc": {"token_endpoint_auth_method": "private_key_jwt"}});
+    let connection = api.patch(&path, by_key).await.expect(200);
+    let url = text(&connection["oidc"]["jwks_uri"]);
+    let published = async || -> Vec<String> {
+        let page = UserAgent::new().get(&url).await;
+        let set: Value = serde_json::from_str(&page.body).expect("a JWK Set");
+        let keys = set["keys"].as_array().expect("keys").iter();
+        keys.map(|key| {
+            assert!(key["n"].is_string() && key.get("d").is_none(), "{key}");
+            text(&key["kid"])
+        })
+        .collect()
+    };
+    let first = published().await;
+    assert_eq!(first.len(), 1);
+
+    let rotate = format!("{path}/rotate_keys");
+    api.post(&rotate, json!({})).await.expect(200);
+    let announced = published().await;
+    assert_eq!((announced.len(), &announced[0]), (2, &first[0]));
+    let now = json!({"activate_now": true});
+    api.post(&rotate, now).await.expect(200);
+    let switched = published().await;
+    assert_eq!(switched, [announced[1].clone(), first[0].clone()]);
+
+    let nobody = UserAgent::new()
+        .get(&url.replace("/oidc/conn_", "/oidc/conn_0"))
+        .await;
+    assert_eq!(nobody.status, 404);
+}
+
+#[tokio::test]
 async fn a_callback_that_nobody_asked_for_is_refused() {
     let (tenon, organization, idp) = acme().await;
     let connection = idp.oidc_connection(&tenon, &organization, json!({})).await;
-    let callback = integration::text(&connection["oidc"]["redirect_uri"]);
+    let callback = text(&connection["oidc"]["redirect_uri"]);
     let mut browser = UserAgent::new();
     for query in [
         "",

@@ -1,14 +1,17 @@
-//! `private_key_jwt`: the client proves itself with a key instead of a secret (OIDC Core section 9, RFC 7523).
+//! `private_key_jwt`: the client proves itself with a key instead of a secret (OIDC Core section 9, RFC 7523), and
+//! publishes the public half (RFC 7517).
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
-use crate::settings::SpKeyPair;
+use crate::settings::{SpKeyPair, SpKeys};
 
 /// The connection's signing key, parsed once.
 pub(super) struct Signer {
@@ -21,7 +24,7 @@ impl Signer {
     /// `None` where the key is not an RSA key in PKCS#8.
     pub(super) fn new(pair: &SpKeyPair) -> Option<Self> {
         let key = RsaKeyPair::from_pkcs8(&pair.private_key).ok()?;
-        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &pair.certificate));
+        let thumbprint = thumbprint(&pair.certificate);
         Some(Self { key, thumbprint })
     }
 
@@ -59,4 +62,38 @@ impl Signer {
             .ok()?;
         Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
+}
+
+/// The connection's public keys as a JWK Set. The next key stands in it before it is used, and the one before it
+/// stays while a replica or a request under way may still sign with it: a provider that reads the set never meets
+/// a stranger's key.
+pub fn public_keys(keys: &SpKeys) -> String {
+    let keys: Vec<Value> = keys.pairs.iter().filter_map(public_key).collect();
+    json!({ "keys": keys }).to_string()
+}
+
+fn public_key(pair: &SpKeyPair) -> Option<Value> {
+    let (_, certificate) = X509Certificate::from_der(&pair.certificate).ok()?;
+    let Ok(PublicKey::RSA(rsa)) = certificate.public_key().parsed() else {
+        return None;
+    };
+    let integer = |bytes: &[u8]| {
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        URL_SAFE_NO_PAD.encode(bytes.get(zeros..).unwrap_or_default())
+    };
+    let thumbprint = thumbprint(&pair.certificate);
+    Some(json!({
+        "kty": "RSA",
+        "use": "sig",
+        "alg": "RS256",
+        "kid": thumbprint,
+        "n": integer(rsa.modulus),
+        "e": integer(rsa.exponent),
+        "x5c": [STANDARD.encode(&pair.certificate)],
+        "x5t#S256": thumbprint,
+    }))
+}
+
+fn thumbprint(certificate: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate))
 }

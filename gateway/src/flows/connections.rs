@@ -16,7 +16,7 @@ use connectors::{Connector, Settings, SettingsProblem, SpKeys};
 
 use crate::app::App;
 use crate::error::{Error, FieldProblem};
-use crate::flows::login::sp_endpoints;
+use crate::flows::login::{oidc_endpoints, sp_endpoints};
 use crate::flows::roles;
 use crate::ids::{ApplicationId, ConnectionId};
 use crate::model::{
@@ -54,6 +54,15 @@ pub struct ConnectionChange {
     pub metadata: Option<IdpFields>,
     /// For a connection that has none yet.
     pub key: Option<FreshKey>,
+}
+
+impl ConnectionChange {
+    /// Whether the connection signs with a key of its own from now on: it is made before the transaction opens.
+    pub fn wants_key(&self) -> bool {
+        let oidc = self.settings.oidc.as_ref();
+        oidc.and_then(|oidc| oidc.token_endpoint_auth_method.flatten())
+            == Some(connectors::TokenEndpointAuthMethod::PrivateKeyJwt)
+    }
 }
 
 /// Whether an issuer's documents may be fetched at all: a typing error or an address of the operator's own
@@ -204,6 +213,7 @@ pub async fn view(
     Ok(ConnectionView::new(
         connection,
         endpoints,
+        oidc_endpoints(&app.public_url, connection.id),
         keys.collect(),
         upkeep,
     ))

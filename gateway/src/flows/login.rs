@@ -17,7 +17,9 @@ pub use begin::{Begun, begin};
 pub(crate) use complete::check_email;
 pub use complete::{Answer, Refusal, complete};
 pub use finish::{Decision, Finished, finish};
-pub use open::{ConnectionCache, OpenConnection, open, sp_endpoints, sp_metadata};
+pub use open::{
+    ConnectionCache, OpenConnection, client_jwks, oidc_endpoints, open, sp_endpoints, sp_metadata,
+};
 pub use response::kept_response;
 pub use unsolicited::restart;
 

@@ -1,7 +1,8 @@
-//! What a customer's OIDC IdP speaks to (CONTRACT section 5): the redirect URI, one per connection.
+//! What a customer's OIDC IdP speaks to (CONTRACT section 5): the redirect URI, one per connection, and beside it
+//! the connection's public keys.
 
 use connectors::{Callback, Connector};
-use poem::http::StatusCode;
+use poem::http::{StatusCode, header};
 use poem::web::{Data, Path, Query};
 use poem::{IntoResponse, Request, Response, handler};
 use serde::Deserialize;
@@ -34,6 +35,23 @@ pub(crate) async fn callback(
     match complete(&app, &id, answer, &browser).await {
         Ok(response) => response,
         Err(error) => error_page::internal(&error, &browser.request_id),
+    }
+}
+
+/// The keys that sign this connection's `private_key_jwt` assertions (RFC 7517).
+#[handler]
+pub(crate) async fn jwks(app: Data<&App>, request: &Request, Path(id): Path<String>) -> Response {
+    let found = match id.parse::<ConnectionId>() {
+        Ok(id) => login::client_jwks(&app, id).await,
+        Err(_) => Ok(None),
+    };
+    match found {
+        Ok(Some(keys)) => Response::builder()
+            .header(header::CONTENT_TYPE, "application/jwk-set+json")
+            .header(header::CACHE_CONTROL, "public, max-age=300")
+            .body(keys),
+        Ok(None) => pages::error_of_status(StatusCode::NOT_FOUND, None).into_response(),
+        Err(error) => error_page::internal(&error, &browser::request_id(request)),
     }
 }
 

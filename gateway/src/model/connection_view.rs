@@ -152,6 +152,12 @@ pub struct SamlView {
     pub sign_metadata: bool,
 }
 
+/// This connection's addresses that an OIDC provider may be told beside the redirect URI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcEndpoints {
+    pub jwks_uri: String,
+}
+
 /// The OIDC side of a connection. The client secret is never shown.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 pub struct OidcView {
@@ -164,7 +170,10 @@ pub struct OidcView {
     pub scopes: Vec<String>,
     /// Entra `tid`, Google `hd`.
     pub tenant: Option<String>,
-    /// PEM of the key that signs `private_key_jwt` assertions; empty for the other methods.
+    /// Where the provider reads the public keys of `private_key_jwt`; null for the other methods.
+    pub jwks_uri: Option<String>,
+    /// PEM of the keys that sign `private_key_jwt` assertions, the current one first; empty for the other
+    /// methods.
     pub certificates: Vec<String>,
 }
 
@@ -198,6 +207,7 @@ impl ConnectionView {
     pub fn new(
         connection: &Connection,
         sp: SpEndpoints,
+        own: OidcEndpoints,
         keys: Vec<ConnectionKey>,
         upkeep: Upkeep,
     ) -> Self {
@@ -254,6 +264,9 @@ impl ConnectionView {
                     token_endpoint_auth_method: oidc.token_endpoint_auth_method.into(),
                     scopes: oidc.scopes.clone(),
                     tenant: oidc.tenant.clone(),
+                    jwks_uri: (oidc.token_endpoint_auth_method
+                        == connectors::TokenEndpointAuthMethod::PrivateKeyJwt)
+                        .then_some(own.jwks_uri),
                     certificates,
                 }),
             ),

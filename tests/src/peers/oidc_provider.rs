@@ -28,11 +28,25 @@ impl OidcProvider {
 
     /// Registers a client: its `client_id` and `client_secret`.
     pub async fn register(&self, redirect_uri: &str, authentication: &str) -> Value {
-        let client = json!({
+        self.register_with(redirect_uri, authentication, json!({}))
+            .await
+    }
+
+    /// With more metadata (RFC 7591 section 2).
+    pub async fn register_with(
+        &self,
+        redirect_uri: &str,
+        authentication: &str,
+        more: Value,
+    ) -> Value {
+        let mut client = json!({
             "redirect_uris": [redirect_uri],
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": authentication,
         });
+        if let (Some(client), Value::Object(more)) = (client.as_object_mut(), more) {
+            client.extend(more);
+        }
         Api::at(self.issuer.clone(), None)
             .post("/reg", client)
             .await

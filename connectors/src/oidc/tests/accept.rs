@@ -162,6 +162,40 @@ async fn private_key_jwt_is_signed_by_the_connection_s_key() {
 }
 
 #[tokio::test]
+async fn the_published_key_is_the_one_that_signs() {
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048);
+    let key = key.unwrap();
+    let certificate = rcgen::CertificateParams::default()
+        .self_signed(&key)
+        .unwrap();
+    let keys = SpKeys {
+        pairs: vec![SpKeyPair {
+            private_key: key.serialize_der(),
+            certificate: certificate.der().to_vec(),
+        }],
+    };
+    let mut login = Login::new();
+    login.settings.token_endpoint_auth_method = TokenEndpointAuthMethod::PrivateKeyJwt;
+    login.sp_keys = keys.clone();
+    identity(&login).await;
+
+    let published: Value = serde_json::from_str(&crate::oidc::public_keys(&keys)).unwrap();
+    let jwk = &published["keys"][0];
+    assert!(jwk.get("d").is_none() && jwk["use"] == "sig", "{published}");
+    let form = login.idp.token_form();
+    let assertion = form.iter().find(|(name, _)| name == "client_assertion");
+    let assertion = &assertion.unwrap().1;
+    let header = jsonwebtoken::decode_header(assertion).unwrap();
+    assert_eq!(header.kid.as_deref(), jwk["kid"].as_str());
+    let jwk = serde_json::from_value(jwk.clone()).unwrap();
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    validation.set_audience(&["https://idp.example/token"]);
+    validation.validate_exp = false;
+    let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
+    jsonwebtoken::decode::<Value>(assertion, &key, &validation).unwrap();
+}
+
+#[tokio::test]
 async fn every_allowed_algorithm_verifies() {
     let rsa = || ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"].to_vec();
     let signers = [

@@ -9,7 +9,7 @@ use crate::config::PublicUrl;
 use crate::error::Error;
 use crate::flows::connections::open_keys;
 use crate::ids::ConnectionId;
-use crate::model::{Connection, ConnectionState};
+use crate::model::{Connection, ConnectionState, ConnectionType, OidcEndpoints};
 use crate::store::{OrgScope, Reads, connections, global};
 
 /// Connections that stay open in memory.
@@ -42,6 +42,29 @@ pub fn sp_endpoints(public_url: &PublicUrl, id: ConnectionId) -> SpEndpoints {
         slo_url: public_url.join(&format!("/saml/{id}/slo")),
         metadata_url: public_url.join(&format!("/saml/{id}/metadata")),
         redirect_uri: public_url.join(&format!("/oidc/{id}/callback")),
+    }
+}
+
+/// What an OIDC provider may be told beside the redirect URI.
+pub fn oidc_endpoints(public_url: &PublicUrl, id: ConnectionId) -> OidcEndpoints {
+    OidcEndpoints {
+        jwks_uri: public_url.join(&format!("/oidc/{id}/jwks")),
+    }
+}
+
+/// This connection's public keys as a JWK Set, a draft's too: they are what a provider is set up with for
+/// `private_key_jwt`. `None` when there is no such OIDC connection.
+pub async fn client_jwks(app: &App, id: ConnectionId) -> Result<Option<String>, Error> {
+    let db = app.store.read();
+    let Some(scope) = global::owner_of_connection(&db, id).await? else {
+        return Ok(None);
+    };
+    match connections::find(&db, &scope, id).await? {
+        Some(connection) if connection.kind == ConnectionType::Oidc => {
+            let keys = open_keys(app, &db, &scope, id).await?;
+            Ok(Some(connectors::oidc::public_keys(&keys)))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -49,7 +49,7 @@ impl Connections {
         }
         let (kind, activate) = (new.kind, new.activate.unwrap_or(false));
         let mut change = new.checked(&app).await?;
-        if kind == ConnectionType::Saml {
+        if kind == ConnectionType::Saml || change.wants_key() {
             change.key = Some(flow::make_key(&app).await?);
         }
         let (tx, claim) = match once.begin(&app, &key).await? {
@@ -118,8 +118,12 @@ impl Connections {
         id: Path<ConnectionId>,
         Body(patch): Body<ConnectionPatch>,
     ) -> Result<Json<ConnectionView>, Problem> {
-        let scope = key.scope_owning(&app.store.read(), id.0).await?;
-        let change = patch.checked(&app).await?;
+        let db = app.store.read();
+        let scope = key.scope_owning(&db, id.0).await?;
+        let mut change = patch.checked(&app).await?;
+        if change.wants_key() && connection_keys::list(&db, &scope, id.0).await?.is_empty() {
+            change.key = Some(flow::make_key(&app).await?);
+        }
         let tx = app.store.begin().await?;
         let connection = flow::update(&app, &tx, &scope, id.0, change, &key.cause()).await?;
         tx.commit().await?;
