@@ -50,6 +50,9 @@ pub struct BeginLogin {
     pub code_verifier: String,
     /// The person's email, forwarded as `login_hint` (OIDC) or, by opt-in, as `Subject` (SAML).
     pub login_hint: Option<String>,
+    /// The email domain that the application named instead of a person: a provider that takes one skips its
+    /// account chooser.
+    pub domain_hint: Option<String>,
     /// `prompt=login` or an expired `max_age`: the IdP must authenticate again.
     pub force_authn: bool,
     /// `prompt=none`: the IdP must not show a page.

@@ -3,6 +3,7 @@
 mod among_themselves;
 mod applications;
 mod oidc_provider;
+mod oidc_provider_faults;
 mod scim_tester;
 mod simplesamlphp;
 mod webhooks;

@@ -6,23 +6,26 @@
 //   thin_tokens  whether the id token holds nothing but the subject, so that the rest must be asked of userinfo
 //   algorithm    of the id tokens, default RS256
 //   refuse       whether the person says no
+//   extra        names of claims that every id token carries beside the standard's
+//   fault        what the provider gets wrong, see `oidc-provider-faults.cjs`
 // Clients register themselves (RFC 7591). The login form is a page with the one field `login`, filled from
 // login_hint; consent goes without saying.
 const { exportJWK, generateKeyPair } = require('jose');
 const { Provider } = require('oidc-provider');
+const { faulty } = require('./oidc-provider-faults.cjs');
 const { serve } = require('./process.cjs');
 
 const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 serve(async (url, options) => {
   const algorithm = options.algorithm ?? 'RS256';
-  const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
+  const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
 
   const provider = new Provider(url, {
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: algorithm, use: 'sig', kid: 'throw-away' }] },
     cookies: { keys: ['throw-away'] },
     claims: {
-      openid: ['sub'],
+      openid: ['sub', ...(options.extra ?? [])],
       email: ['email', 'email_verified'],
       profile: ['name', 'given_name', 'family_name', 'preferred_username', 'groups'],
     },
@@ -38,6 +41,7 @@ serve(async (url, options) => {
     findAccount: (_, login) =>
       options.people[login] && { accountId: login, claims: () => ({ sub: login, ...options.people[login] }) },
   });
+  if (options.fault) provider.use(await faulty(options.fault, { algorithm, privateKey, publicKey }));
   provider.on('server_error', (_, error) => console.error(error));
 
   async function interact(request, response) {

@@ -1,9 +1,10 @@
 //! oidc-provider signs a person in over OpenID Connect.
 
+use gateway::clock::{Clock, SystemClock};
 use integration::{RelyingParty, Tenon, UserAgent, claims, peers::OidcProvider, text};
 use serde_json::{Value, json};
 
-fn alice() -> Value {
+pub(crate) fn alice() -> Value {
     json!({
         "email": "alice@acme.example",
         "email_verified": true,
@@ -15,7 +16,7 @@ fn alice() -> Value {
 }
 
 /// The order of real life: the connection tells its redirect URI, the IdP hands out a client, the connection gets it.
-async fn connect(tenon: &Tenon, provider: &OidcProvider, authentication: &str) -> Value {
+pub(crate) async fn connect(tenon: &Tenon, provider: &OidcProvider, authentication: &str) -> Value {
     let api = tenon.api();
     let organization = api.organization("Acme", &["acme.example"]).await;
     let oidc = json!({
@@ -100,6 +101,54 @@ async fn other_algorithms_than_rs256_are_fine() {
         )
         .await;
     }
+}
+
+/// What the application wishes of the sign-in reaches the provider, and what the provider says of it comes back.
+#[tokio::test]
+async fn how_and_when_a_person_signed_in_reaches_the_application() {
+    let options = json!({"people": {"alice": alice()}, "extra": ["acr", "amr"]});
+    let (tenon, provider) = tokio::join!(Tenon::start(), OidcProvider::start(options));
+    connect(&tenon, &provider, "client_secret_basic").await;
+    let app = RelyingParty::register(&tenon).await;
+    let mut browser = UserAgent::new();
+    let wish = "login_hint=alice@acme.example&max_age=3600";
+    let page = browser.get(&app.authorize_url(wish)).await;
+    let landed = provider.sign_in(&mut browser, &page, "alice").await;
+    let first = claims(&app.redeem(&landed).await.expect(200)["id_token"]);
+    assert_eq!(first["acr"], "urn:example:password");
+    assert_eq!(first["amr"], json!(["pwd"]));
+    assert!(first["auth_time"].is_i64(), "{first}");
+
+    // The provider still knows the browser, and asks for nothing unless it is told to.
+    let known = browser.get(&app.authorize_url(wish)).await;
+    let again = claims(&app.redeem(&known).await.expect(200)["id_token"]);
+    assert_eq!(again["auth_time"], first["auth_time"]);
+    assert_ne!(again["sid"], first["sid"]);
+    let anew = app.authorize_url("login_hint=alice@acme.example&prompt=login");
+    let page = browser.get(&anew).await;
+    let landed = provider.sign_in(&mut browser, &page, "alice").await;
+    app.redeem(&landed).await.expect(200);
+}
+
+#[tokio::test]
+async fn our_session_ends_when_the_providers_does() {
+    let soon = SystemClock.now().timestamp() + 3600;
+    let mut person = alice();
+    person["session_expiry"] = soon.into();
+    let options = json!({"people": {"alice": person}, "extra": ["session_expiry"]});
+    let (tenon, provider) = tokio::join!(Tenon::start(), OidcProvider::start(options));
+    connect(&tenon, &provider, "client_secret_basic").await;
+    let app = RelyingParty::register(&tenon).await;
+    let mut browser = UserAgent::new();
+    let page = browser
+        .get(&app.authorize_url("login_hint=alice@acme.example"))
+        .await;
+    let landed = provider.sign_in(&mut browser, &page, "alice").await;
+    app.redeem(&landed).await.expect(200);
+    let sessions = tenon.api().get("/sessions").await.expect(200);
+    let until = text(&sessions["data"][0]["expires_at"]);
+    let until: chrono::DateTime<chrono::Utc> = until.parse().expect("a time");
+    assert_eq!(until.timestamp(), soon);
 }
 
 #[tokio::test]

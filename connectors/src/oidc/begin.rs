@@ -46,7 +46,7 @@ impl OidcConnector {
         if let Some(hint) = &login.login_hint {
             request = request.set_login_hint(LoginHint::new(hint.clone()));
         }
-        if let Some((name, domain)) = self.domain_hint(login.login_hint.as_deref()) {
+        if let Some((name, domain)) = self.domain_hint(login) {
             request = request.add_extra_param(name, domain);
         }
         if login.passive {
@@ -77,7 +77,7 @@ impl OidcConnector {
     }
 
     /// The provider's own parameter that skips its account chooser: Google's `hd`, Entra ID's `domain_hint`.
-    fn domain_hint(&self, login_hint: Option<&str>) -> Option<(&str, String)> {
+    fn domain_hint(&self, login: &BeginLogin) -> Option<(&str, String)> {
         let notes = &self.provider.oidc;
         let name = notes.domain_parameter.as_deref()?;
         let tenant = self
@@ -87,9 +87,11 @@ impl OidcConnector {
             .filter(|tenant| !tenant.is_empty());
         let pinned = tenant.filter(|_| notes.tenant_claim.as_deref() == Some(name));
         let domain = || {
-            login_hint
-                .and_then(|hint| hint.rsplit_once('@'))
+            let of_person = login.login_hint.as_deref();
+            let of_person = of_person.and_then(|hint| hint.rsplit_once('@'));
+            of_person
                 .map(|(_, domain)| domain)
+                .or(login.domain_hint.as_deref())
         };
         pinned
             .or_else(domain)

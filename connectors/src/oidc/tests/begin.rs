@@ -12,6 +12,7 @@ fn login() -> BeginLogin {
         // RFC 7636, appendix B.
         code_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into(),
         login_hint: None,
+        domain_hint: None,
         force_authn: false,
         passive: false,
         max_age: None,
@@ -90,6 +91,9 @@ async fn entra_and_google_get_the_domain_under_their_own_names() {
     assert_eq!(query(&at, &login).await["hd"], "acme-group.example");
     at.settings.tenant = None;
     assert_eq!(query(&at, &login).await["hd"], "acme.example");
+    login.login_hint = None;
+    login.domain_hint = Some("globex.example".into());
+    assert_eq!(query(&at, &login).await["hd"], "globex.example");
 }
 
 #[tokio::test]

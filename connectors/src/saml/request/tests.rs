@@ -44,6 +44,7 @@ fn login() -> BeginLogin {
         nonce: String::new(),
         code_verifier: String::new(),
         login_hint: Some("pat&lee@acme.example".to_owned()),
+        domain_hint: None,
         force_authn: false,
         passive: false,
         max_age: None,

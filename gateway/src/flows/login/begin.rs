@@ -83,6 +83,7 @@ pub async fn begin(
         nonce: pending.nonce.clone(),
         code_verifier: pending.code_verifier.clone(),
         login_hint: request.login_hint.clone(),
+        domain_hint: request.domain_hint.clone(),
         force_authn: request.forces_authentication(),
         passive: request.is_passive(),
         max_age: request.max_age,

@@ -30,6 +30,7 @@ fn begin_login() -> BeginLogin {
         nonce: "the-nonce".into(),
         code_verifier: "a-verifier-of-at-least-forty-three-characters-".into(),
         login_hint: Some("gina@globex.example".into()),
+        domain_hint: None,
         force_authn: false,
         passive: false,
         max_age: None,
