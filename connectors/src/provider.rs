@@ -53,12 +53,26 @@ pub struct OidcNotes {
     pub subject_claim: Option<String>,
     /// The claim that must equal the connection's `tenant`.
     pub tenant_claim: Option<String>,
+    /// A token without that claim is refused although no tenant is saved: the provider signs for private
+    /// accounts too, whose email nobody's company vouches for.
+    pub tenant_required: bool,
     /// The authorization parameter that takes the domain of the login hint.
     pub domain_parameter: Option<String>,
     /// Stands in the published issuer where the tenant belongs.
     pub issuer_placeholder: Option<String>,
+    /// Issuers that the metadata at another address names, with the placeholder in both.
+    pub issuers: Vec<IssuerForm>,
     /// Fix texts that hold for OIDC only, by code.
     fix: BTreeMap<String, String>,
+}
+
+/// Where a provider with a tenant in its addresses publishes metadata, and the issuer that they name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerForm {
+    /// Without a slash at the end.
+    pub address: String,
+    pub issuer: String,
 }
 
 #[derive(RustEmbed)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::discovery::Discovered;
-use super::id_token::{self, Expectations};
+use super::id_token::{self, Expectations, Tenant};
 use super::jws::Jws;
 use super::keys::{self, KeySet};
 use super::token_exchange::{self, Exchange, Tokens};
@@ -210,22 +210,48 @@ impl OidcConnector {
         }
     }
 
-    fn tenant(&self) -> Option<(Vec<&str>, &str)> {
-        let tenant = self
-            .settings
-            .tenant
-            .as_deref()
-            .filter(|tenant| !tenant.is_empty())?;
-        let own = self.provider.oidc.tenant_claim.as_deref();
-        Some((
-            own.map_or_else(|| TENANT_CLAIMS.to_vec(), |claim| vec![claim]),
-            tenant,
-        ))
+    /// The saved tenant; without one, the tenant that stands in an issuer of a provider that has one issuer per
+    /// tenant, and else any, where the provider's file says that there has to be one.
+    fn tenant(&self) -> Option<Tenant<'_>> {
+        let notes = &self.provider.oidc;
+        let own = notes.tenant_claim.as_deref();
+        let saved = self.settings.tenant.as_deref();
+        if let Some(expected) = saved.filter(|tenant| !tenant.is_empty()) {
+            return Some(Tenant {
+                claims: own.map_or_else(|| TENANT_CLAIMS.to_vec(), |claim| vec![claim]),
+                expected: Some(expected),
+                required: true,
+            });
+        }
+        let claims = vec![own?];
+        if notes.tenant_required {
+            let (expected, required) = (None, true);
+            return Some(Tenant {
+                claims,
+                expected,
+                required,
+            });
+        }
+        let expected = notes.issuer_placeholder.as_ref().and_then(|_| {
+            let segments = self.settings.issuer.split('/');
+            segments.into_iter().find(|segment| is_guid(segment))
+        });
+        expected.map(|expected| Tenant {
+            claims,
+            expected: Some(expected),
+            required: false,
+        })
     }
 
     fn fix(&self, code: &str) -> String {
         provider::fix(self.settings.provider.as_deref(), Protocol::Oidc, code)
     }
+}
+
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.concat().bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// RFC 9207 section 2.4: the simple string comparison.

@@ -120,7 +120,8 @@ fn read(body: &[u8], settings: &OidcSettings, provider: &Provider) -> Result<Dis
 
 /// The issuer that tokens must carry. The published one must be the saved one, byte for byte (Discovery 1.0
 /// section 4.3). Where a provider publishes one document for all tenants, with a placeholder instead of the
-/// tenant (Entra ID's `common`), the saved tenant takes its place: the match stays exact.
+/// tenant (Entra ID's `common`), the saved tenant takes its place: the match stays exact. So it does where the
+/// provider's file says that another address publishes this issuer.
 fn match_issuer(
     published: &str,
     settings: &OidcSettings,
@@ -144,10 +145,37 @@ fn match_issuer(
             return Ok(format!("{before}{tenant}{after}"));
         }
     }
+    if placeholder.is_some_and(|p| is_published_elsewhere(published, settings, provider, p)) {
+        return Ok(published.to_owned());
+    }
     Err(format!(
         "the metadata names the issuer {published}, saved is {}",
         settings.issuer
     ))
+}
+
+/// Whether the provider's file has a form of which this is the issuer and the saved one the address, with the same
+/// tenant in both: the saved tenant, or else the one that stands in the address.
+fn is_published_elsewhere(
+    published: &str,
+    settings: &OidcSettings,
+    provider: &Provider,
+    placeholder: &str,
+) -> bool {
+    let address = settings.issuer.strip_suffix('/');
+    let address = address.unwrap_or(&settings.issuer);
+    let saved = settings.tenant.as_deref();
+    provider.oidc.issuers.iter().any(|form| {
+        let in_address = form
+            .address
+            .split_once(placeholder)
+            .and_then(|(before, after)| address.strip_prefix(before)?.strip_suffix(after))
+            .filter(|segment| !segment.is_empty() && !segment.contains('/'));
+        in_address.is_some_and(|segment| {
+            let tenant = saved.filter(|saved| !saved.is_empty()).unwrap_or(segment);
+            published == form.issuer.replace(placeholder, tenant)
+        })
+    })
 }
 
 impl Discovered {
@@ -248,6 +276,55 @@ mod tests {
         );
         let elsewhere = settings("https://evil.example/common/v2.0", Some("t-1"));
         assert!(read_as(&published, &elsewhere, "entra").is_err());
+    }
+
+    #[test]
+    fn entra_is_known_by_its_v1_issuer_and_by_a_domain_of_the_tenant_too() {
+        let v1 = document("https://sts.windows.net/t-1/");
+        let v2 = document("https://login.microsoftonline.com/t-1/v2.0");
+        for (saved, tenant, published) in [
+            ("https://login.microsoftonline.com/t-1", None, &v1),
+            ("https://login.microsoftonline.com/t-1/", None, &v1),
+            (
+                "https://login.microsoftonline.com/acme.example/v2.0",
+                Some("t-1"),
+                &v2,
+            ),
+            ("https://sts.windows.net/t-1/", None, &v1),
+        ] {
+            let read = read_as(published, &settings(saved, tenant), "entra");
+            assert_eq!(read.unwrap().issuer, published["issuer"], "{saved}");
+        }
+        for (saved, tenant, published) in [
+            ("https://login.microsoftonline.com/t-2", None, &v1),
+            ("https://login.microsoftonline.com/T-1", None, &v1),
+            ("https://login.microsoftonline.com/t-1", Some("t-2"), &v1),
+            ("https://login.microsoftonline.com/common", None, &v1),
+            (
+                "https://login.microsoftonline.com/acme.example/v2.0",
+                None,
+                &v2,
+            ),
+            ("https://login.evil.example/t-1", None, &v1),
+        ] {
+            let refused = read_as(published, &settings(saved, tenant), "entra");
+            assert!(refused.is_err(), "{saved} {tenant:?}");
+        }
+        let elsewhere = settings("https://login.microsoftonline.com/t-1", None);
+        assert!(read_as(&v1, &elsewhere, "generic").is_err());
+    }
+
+    #[test]
+    fn okta_has_an_issuer_per_authorization_server() {
+        for saved in [
+            "https://acme.okta.example",
+            "https://acme.okta.example/oauth2/default",
+            "https://acme.okta.example/oauth2/aus1a2b3",
+        ] {
+            assert!(read_as(&document(saved), &settings(saved, None), "okta").is_ok());
+            let org = document("https://acme.okta.example/oauth2");
+            assert!(read_as(&org, &settings(saved, None), "okta").is_err());
+        }
     }
 
     #[test]

@@ -26,10 +26,19 @@ pub(super) struct Expectations<'a> {
     pub(super) nonce: &'a str,
     /// Seconds.
     pub(super) max_age: Option<u64>,
-    /// The claims of which the first one present must equal the connection's tenant.
-    pub(super) tenant: Option<(Vec<&'a str>, &'a str)>,
+    pub(super) tenant: Option<Tenant<'a>>,
     pub(super) access_token: Option<&'a str>,
     pub(super) now: DateTime<Utc>,
+}
+
+/// Whose people may enter where a provider signs for everybody's.
+pub(super) struct Tenant<'a> {
+    /// The first one present counts.
+    pub(super) claims: Vec<&'a str>,
+    /// What it must be; `None` for any, as long as there is one.
+    pub(super) expected: Option<&'a str>,
+    /// Whether a token without any is refused.
+    pub(super) required: bool,
 }
 
 /// The claims of a token whose signature was verified, if they are meant for this login. Errors:
@@ -47,8 +56,8 @@ pub(super) fn validate(
     nonce(&claims, expected.nonce)?;
     access_token_hash(&claims, jws.algorithm, expected.access_token)?;
     authentication_age(&claims, expected.max_age, expected.now)?;
-    if let Some((names, tenant)) = &expected.tenant {
-        self::tenant(&claims, names, tenant)?;
+    if let Some(tenant) = &expected.tenant {
+        tenant.matches(&claims)?;
     }
     Ok(claims)
 }
@@ -186,21 +195,25 @@ fn authentication_age(
     }
 }
 
-/// A provider for everybody (Entra ID, Google) signs for every tenant; only the saved one may enter here.
-fn tenant(
-    claims: &Map<String, Value>,
-    names: &[&str],
-    expected: &str,
-) -> Result<(), ConnectorError> {
-    let found = names.iter().find_map(|name| text(claims, name));
-    // GUIDs and host names know no case.
-    if found.is_some_and(|found| found.eq_ignore_ascii_case(expected)) {
-        return Ok(());
+impl Tenant<'_> {
+    /// A provider for everybody (Entra ID, Google) signs for every tenant; only the saved one may enter here.
+    fn matches(&self, claims: &Map<String, Value>) -> Result<(), ConnectorError> {
+        let found = self.claims.iter().find_map(|name| text(claims, name));
+        let fits = match (found, self.expected) {
+            // GUIDs and host names know no case.
+            (Some(found), Some(expected)) => found.eq_ignore_ascii_case(expected),
+            (Some(_), None) => true,
+            (None, _) => !self.required,
+        };
+        if fits {
+            return Ok(());
+        }
+        let any = || format!("one ({})", self.claims.join(", "));
+        Err(ConnectorError::TenantMismatch {
+            expected: self.expected.map_or_else(any, str::to_owned),
+            found: shown(found),
+        })
     }
-    Err(ConnectorError::TenantMismatch {
-        expected: expected.to_owned(),
-        found: shown(found),
-    })
 }
 
 /// A `NumericDate` (RFC 7519 section 2), fractions cut off.

@@ -274,6 +274,31 @@ pub(super) const CLAIMS: &[Case] = &[
         },
     ),
     (
+        "a private Google account where no domain is saved",
+        "tenant_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.settings.provider = Some("google".into());
+        },
+    ),
+    (
+        "another tenant than the one in the Entra issuer",
+        "tenant_mismatch",
+        CheckName::IdToken,
+        |l| {
+            let issuer = "https://idp.example/11111111-2222-3333-4444-555555555555/v2.0";
+            l.settings.provider = Some("entra".into());
+            l.settings.issuer = issuer.into();
+            l.idp.metadata["issuer"] = issuer.into();
+            l.idp.claims["iss"] = issuer.into();
+            l.idp.claims["oid"] = "o-1".into();
+            l.idp.claims["tid"] = "99999999-2222-3333-4444-555555555555".into();
+            let path =
+                "/11111111-2222-3333-4444-555555555555/v2.0/.well-known/openid-configuration";
+            l.idp.answers = vec![(path, 200, l.idp.metadata.to_string())];
+        },
+    ),
+    (
         "userinfo of somebody else",
         "token_invalid",
         CheckName::IdToken,
