@@ -76,11 +76,16 @@ impl OidcConnector {
         if let Err(message) = issuer_is_usable(&settings.issuer) {
             problem("oidc.issuer", message);
         }
-        if settings.client_secret.as_deref() == Some("") {
-            problem(
-                "oidc.client_secret",
-                "is empty; leave it out for a public client",
-            );
+        for (field, secret) in [
+            ("oidc.client_secret", &settings.client_secret),
+            (
+                "oidc.previous_client_secret",
+                &settings.previous_client_secret,
+            ),
+        ] {
+            if secret.as_deref() == Some("") {
+                problem(field, "is empty; leave it out for a public client");
+            }
         }
         let by_key = settings.token_endpoint_auth_method == TokenEndpointAuthMethod::PrivateKeyJwt;
         let signer = keys.pairs.first().filter(|_| by_key).and_then(Signer::new);

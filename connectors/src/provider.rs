@@ -174,7 +174,7 @@ mod tests {
     }
 
     /// Codes of warnings, which end no login and so are no [`ConnectorError`].
-    const WARNINGS: [&str; 1] = ["groups_truncated"];
+    const WARNINGS: [&str; 2] = ["groups_truncated", "client_secret_refused"];
 
     #[test]
     fn a_fix_comes_from_the_provider_then_from_generic() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The protocol's own settings. Secrets are not in here: they come as [`SpKeys`] and
@@ -92,6 +93,11 @@ pub struct OidcSettings {
     /// Never stored with the settings: the gateway fills it from its sealed column.
     #[serde(skip)]
     pub client_secret: Option<String>,
+    /// The one before it, tried where the provider does not know that one (yet, or any more). Kept like it.
+    #[serde(skip)]
+    pub previous_client_secret: Option<String>,
+    /// When the provider stops taking `client_secret`, as the provider shows it. Ends nothing here.
+    pub client_secret_expires_at: Option<DateTime<Utc>>,
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     /// Defaults to `openid email profile`.
     pub scopes: Vec<String>,

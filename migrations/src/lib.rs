@@ -13,6 +13,7 @@ mod m20261122_000003_connection_metadata;
 mod m20261122_000004_logout;
 mod m20261122_000005_login_responses;
 mod m20261127_000006_authorization_server;
+mod m20261127_000007_oidc_upstream;
 
 pub struct Migrator;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_logout::Migration),
             Box::new(m20261122_000005_login_responses::Migration),
             Box::new(m20261127_000006_authorization_server::Migration),
+            Box::new(m20261127_000007_oidc_upstream::Migration),
         ]
     }
 }

@@ -183,15 +183,58 @@ async fn a_client_secret_is_never_shown_and_its_change_is_a_change() {
     let (kind, data) = events(&api, &path).await.pop().expect("an event");
     assert_eq!(
         (kind.as_str(), &data["previous"]),
-        ("connection.updated", &json!({}))
+        ("connection.updated", &json!({"oidc": connection["oidc"]}))
     );
     assert_eq!(data["object"], changed);
+    let patch = json!({"oidc": {"client_secret": "yet-another-secret"}});
+    api.patch(&one, patch).await.expect(200);
+    let (_, data) = events(&api, &path).await.pop().expect("an event");
+    assert_eq!(data["previous"], json!({}), "nothing of it is shown");
     let everything = format!(
         "{connection}{changed}{}{}",
         json!(events(&api, &path).await),
         tenon.log()
     );
     assert!(!everything.contains("top-secret") && !everything.contains("another-secret"));
+}
+
+#[tokio::test]
+async fn a_new_client_secret_keeps_the_one_before_it_for_the_same_client() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let mut first = oidc();
+    first["client_secret_expires_at"] = json!("2030-01-01T00:00:00Z");
+    let body = json!({"name": "IdP", "type": "oidc", "oidc": first, "activate": true});
+    let connections = format!("{path}/connections");
+    let made = api.post(&connections, body).await.expect(201);
+    let one = format!("/connections/{}", text(&made["id"]));
+    let shown = |view: &Value| {
+        let oidc = &view["oidc"];
+        let secrets = ["has_client_secret", "has_previous_client_secret"];
+        let [current, previous] = secrets.map(|name| oidc[name].as_bool().expect("a bool"));
+        (current, previous, oidc["client_secret_expires_at"].clone())
+    };
+    let patch = async |oidc: Value| {
+        let changed = api.patch(&one, json!({ "oidc": oidc })).await.expect(200);
+        shown(&changed)
+    };
+    let date = || json!("2030-01-01T00:00:00.000Z");
+    assert_eq!(shown(&made), (true, false, date()));
+    let same = json!({"client_secret": oidc()["client_secret"]});
+    assert_eq!(patch(same).await, (true, false, date()), "nothing is new");
+    let fresh = json!({"client_secret": "second"});
+    assert_eq!(patch(fresh).await, (true, true, Value::Null));
+    let dated =
+        json!({"client_secret": "third", "client_secret_expires_at": "2030-01-01T00:00:00Z"});
+    assert_eq!(patch(dated).await, (true, true, date()));
+    let none = json!({ "previous_client_secret": null });
+    assert_eq!(patch(none).await, (true, false, date()));
+    let given = json!({"previous_client_secret": "zeroth"});
+    assert_eq!(patch(given).await, (true, true, date()));
+    let other = json!({"client_id": "another", "client_secret": "its own"});
+    assert_eq!(patch(other).await, (true, false, Value::Null));
+    let public = json!({"client_secret": null, "token_endpoint_auth_method": "none"});
+    assert_eq!(patch(public).await, (false, false, Value::Null));
 }
 
 #[tokio::test]

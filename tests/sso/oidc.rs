@@ -63,6 +63,36 @@ async fn a_callback_works_once_and_only_in_the_browser_that_started_it() {
 }
 
 #[tokio::test]
+async fn a_secret_that_changes_on_one_side_first_locks_nobody_out() {
+    let (tenon, organization, idp) = acme().await;
+    let made = idp.oidc_connection(&tenon, &organization, json!({})).await;
+    let (api, app) = (tenon.api(), RelyingParty::register(&tenon).await);
+    // Not known at the provider yet.
+    let ahead = json!({"oidc": {"client_secret": "tomorrow's"}});
+    let path = format!("/connections/{}", text(&made["id"]));
+    api.patch(&path, ahead).await.expect(200);
+    let mut browser = UserAgent::new();
+    let page = browser
+        .get(&app.authorize_url("login_hint=ada@acme.example"))
+        .await;
+    let landed = idp
+        .sign_in(&mut browser, &page, "ada@acme.example", None)
+        .await;
+    app.redeem(&landed).await.expect(200);
+
+    let logins = api.get("/logins").await.expect(200);
+    let login = format!("/logins/{}", text(&logins["data"][0]["id"]));
+    let trace = api.get(&login).await.expect(200)["checks"].clone();
+    let checks = trace.as_array().expect("a trace").iter();
+    let warned: Vec<_> = checks
+        .filter(|check| check["status"] == "warning")
+        .collect();
+    assert_eq!(warned.len(), 1, "{trace}");
+    assert_eq!(warned[0]["check"], "token_exchange");
+    assert_eq!(warned[0]["code"], "client_secret_refused");
+}
+
+#[tokio::test]
 async fn the_keys_of_private_key_jwt_are_published_and_rotate_with_overlap() {
     let (tenon, organization, idp) = acme().await;
     let made = idp.oidc_connection(&tenon, &organization, json!({})).await;

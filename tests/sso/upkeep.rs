@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use gateway::{
     clock::{Clock as _, SystemClock},
     flows::{
-        connections::{self, ConnectionChange, upkeep},
+        connections::{self, ConnectionChange, OidcChange, SettingsChange, upkeep},
         housekeeping,
         organizations::{self, NewOrganization},
     },
@@ -289,6 +289,51 @@ async fn a_certificate_that_ends_is_told_of_once_for_each_day_that_counts() {
     assert_eq!(expired[0]["certificate"]["days_left"], 0);
     assert_eq!(expired[0]["object"]["id"], world.id.to_string());
     assert_eq!(notices().await, told);
+}
+
+#[tokio::test]
+async fn a_client_secret_that_ends_is_told_of_beforehand() {
+    let world = World::with(&[&certificate(far())]).await;
+    let app = &world.tenon.app;
+    let until = world.now() + TimeDelta::days(65);
+    let oidc = OidcChange {
+        issuer: Some(Some("https://idp.example".to_owned())),
+        client_id: Some(Some("tenon".to_owned())),
+        client_secret: Some(Some("throw-away".to_owned())),
+        client_secret_expires_at: Some(Some(until)),
+        ..Default::default()
+    };
+    let change = ConnectionChange {
+        settings: SettingsChange {
+            oidc: Some(oidc),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let (kind, cause) = (ConnectionType::Oidc, Cause::system("test"));
+    let tx = app.store.begin().await.expect("the database answers");
+    let made = connections::create(app, &tx, &world.scope, kind, change, true, &cause).await;
+    tx.commit().await.expect("it commits");
+    let id = made.expect("a connection").id.to_string();
+
+    let told = async || world.events("connection.client_secret_expiring").await;
+    world.round().await;
+    assert!(told().await.is_empty());
+    world.after(TimeDelta::days(10)).await;
+    world.after(TimeDelta::hours(1)).await;
+    let first = told().await;
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0]["object"]["id"], id);
+    let shown = &first[0]["object"]["oidc"]["client_secret_expires_at"];
+    let shown: DateTime<Utc> = shown.as_str().expect("a time").parse().expect("a time");
+    assert_eq!(shown.timestamp(), until.timestamp());
+    world.after(TimeDelta::days(26)).await;
+    assert_eq!(told().await.len(), 2);
+    let ended = async || world.events("connection.client_secret_expired").await;
+    assert!(ended().await.is_empty());
+    world.after(TimeDelta::days(20)).await;
+    world.after(TimeDelta::days(20)).await;
+    assert_eq!(ended().await.len(), 1);
 }
 
 #[tokio::test]

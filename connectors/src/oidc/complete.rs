@@ -116,6 +116,15 @@ impl OidcConnector {
         };
         trace.observe(CheckName::TokenExchange, None, Some(issued));
         trace.pass(CheckName::TokenExchange);
+        if tokens.by_previous_secret {
+            trace.warn(
+                CheckName::TokenExchange,
+                "client_secret_refused",
+                "the current client secret is taken",
+                "only the previous one is",
+                &self.fix("client_secret_refused"),
+            );
+        }
 
         let jws = Jws::parse(&tokens.id_token)?;
         self.verify(&jws, keys, &discovered, now, http).await?;

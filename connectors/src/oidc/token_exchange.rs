@@ -25,6 +25,8 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 pub(super) struct Tokens {
     pub(super) id_token: String,
     pub(super) access_token: Option<String>,
+    /// The provider took the previous client secret and not the current one.
+    pub(super) by_previous_secret: bool,
 }
 
 /// What goes into the request beside the connection's settings.
@@ -45,13 +47,44 @@ struct Answer {
     access_token: Option<String>,
 }
 
-/// Errors: `idp_unreachable`, `token_exchange_failed`; `token_invalid` where no ID token came.
+/// Asks with the current client secret and, if the provider does not take it, with the previous one: whichever side
+/// changes its secret first, nobody is locked out meanwhile. A provider that refuses the client has not looked at the
+/// code. Errors: `idp_unreachable`, `token_exchange_failed`; `token_invalid` where no ID token came.
 pub(super) async fn exchange(
     settings: &OidcSettings,
     discovered: &Discovered,
     exchange: &Exchange<'_>,
     http: &impl HttpClient,
 ) -> Result<Tokens, ConnectorError> {
+    let secret = settings.client_secret.as_deref();
+    let answer = request(settings, discovered, exchange, secret, http).await?;
+    use TokenEndpointAuthMethod as Method;
+    let method = settings.token_endpoint_auth_method;
+    let by_secret = matches!(method, Method::ClientSecretBasic | Method::ClientSecretPost);
+    let previous = settings.previous_client_secret.as_deref();
+    match previous.filter(|_| by_secret && secret.is_some() && refuses_the_client(&answer)) {
+        Some(previous) => {
+            let again = request(settings, discovered, exchange, Some(previous), http).await?;
+            read(&again, true)
+        }
+        None => read(&answer, false),
+    }
+}
+
+/// RFC 6749 section 5.2. Some providers call it otherwise, but none answers 401 for another reason.
+fn refuses_the_client(answer: &HttpResponse) -> bool {
+    let error = serde_json::from_slice::<Answer>(&answer.body).ok();
+    answer.status == StatusCode::UNAUTHORIZED
+        || error.and_then(|answer| answer.error).as_deref() == Some("invalid_client")
+}
+
+async fn request(
+    settings: &OidcSettings,
+    discovered: &Discovered,
+    exchange: &Exchange<'_>,
+    secret: Option<&str>,
+    http: &impl HttpClient,
+) -> Result<HttpResponse, ConnectorError> {
     let mut form = vec![
         ("grant_type", "authorization_code".to_owned()),
         ("code", exchange.code.to_owned()),
@@ -62,7 +95,8 @@ pub(super) async fn exchange(
         (ACCEPT, "application/json".to_owned()),
         (CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned()),
     ];
-    authenticate(settings, discovered, exchange, &mut form, &mut headers)?;
+    let (form_of, headers_of) = (&mut form, &mut headers);
+    authenticate(settings, discovered, exchange, secret, form_of, headers_of)?;
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(form)
         .finish();
@@ -73,13 +107,14 @@ pub(super) async fn exchange(
         body: body.into_bytes(),
         max_response_bytes: MAX_ANSWER_BYTES,
     };
-    read(&fetch::send(http, request, CheckName::TokenExchange).await?)
+    fetch::send(http, request, CheckName::TokenExchange).await
 }
 
 fn authenticate(
     settings: &OidcSettings,
     discovered: &Discovered,
     exchange: &Exchange<'_>,
+    secret: Option<&str>,
     form: &mut Vec<(&'static str, String)>,
     headers: &mut Vec<(HeaderName, String)>,
 ) -> Result<(), ConnectorError> {
@@ -90,7 +125,7 @@ fn authenticate(
         method => method,
     };
     let client_id = settings.client_id.clone();
-    match (method, &settings.client_secret) {
+    match (method, secret) {
         (Method::PrivateKeyJwt, _) => {
             let signer = exchange
                 .signer
@@ -114,7 +149,7 @@ fn authenticate(
         }
         (Method::ClientSecretPost, Some(secret)) => {
             form.push(("client_id", client_id));
-            form.push(("client_secret", secret.clone()));
+            form.push(("client_secret", secret.to_owned()));
         }
         // A public client: PKCE alone binds the code to us.
         (Method::None, _) | (_, None) => form.push(("client_id", client_id)),
@@ -122,7 +157,7 @@ fn authenticate(
     Ok(())
 }
 
-fn read(answer: &HttpResponse) -> Result<Tokens, ConnectorError> {
+fn read(answer: &HttpResponse, by_previous_secret: bool) -> Result<Tokens, ConnectorError> {
     let parsed = serde_json::from_slice::<Answer>(&answer.body);
     if let Ok(Answer {
         error: Some(error),
@@ -147,6 +182,7 @@ fn read(answer: &HttpResponse) -> Result<Tokens, ConnectorError> {
     Ok(Tokens {
         id_token,
         access_token: answer.access_token,
+        by_previous_secret,
     })
 }
 

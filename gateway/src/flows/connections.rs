@@ -4,6 +4,7 @@
 //! what the draft shows; what is there already has to be right. An active connection is always whole.
 //! Metadata is fetched and keys are made before a transaction opens.
 
+mod client_secret;
 mod keys;
 mod metadata;
 mod notices;
@@ -28,6 +29,7 @@ use crate::store::{
     role_mappings, sessions, users,
 };
 
+pub(crate) use client_secret::open as open_secrets;
 pub(crate) use keys::open as open_keys;
 pub use keys::{FreshKey, make_key};
 pub use metadata::{IdpFields, Read, fetch, read};
@@ -103,6 +105,7 @@ pub async fn create(
         },
         metadata_url: None,
         client_secret_sealed: None,
+        previous_client_secret_sealed: None,
         email_domain_policy: EmailDomainPolicy::default(),
         jit_provisioning: true,
         default_application_id: None,
@@ -233,7 +236,7 @@ pub async fn views(
     Ok(views)
 }
 
-/// Has the connection's certificates looked at, and its metadata read in a day, with `anew` as if for the first
+/// Has the dates of the connection's certificates or client secret looked at, and its metadata read in a day, with `anew` as if for the first
 /// time.
 async fn schedule(
     app: &App,
@@ -242,7 +245,9 @@ async fn schedule(
     connection: &Connection,
     anew: bool,
 ) -> Result<(), Error> {
-    if connection.kind != ConnectionType::Saml {
+    if let Settings::Oidc(oidc) = &connection.settings
+        && oidc.client_secret_expires_at.is_none()
+    {
         return Ok(());
     }
     let now = app.clock.now().into();
@@ -310,16 +315,7 @@ async fn apply(
             &connection.provider,
         )
         .map_err(Error::Invalid)?;
-    if let Some(secret) = secret {
-        connection.client_secret_sealed = match secret {
-            Some(secret) => {
-                let row = connection.id.to_string();
-                let place = ("connections", "client_secret_sealed", row.as_str());
-                Some(app.vault.seal(tx, scope, place, secret.as_bytes()).await?)
-            }
-            None => None,
-        };
-    }
+    client_secret::apply(app, tx, scope, &mut connection, secret).await?;
     let needs_key = match &connection.settings {
         Settings::Saml(_) => true,
         Settings::Oidc(oidc) => {
@@ -354,6 +350,7 @@ async fn check(
     if let Settings::Oidc(oidc) = &mut settings {
         // Whether there is one is all that counts here.
         oidc.client_secret = connection.client_secret_sealed.clone();
+        oidc.previous_client_secret = connection.previous_client_secret_sealed.clone();
     }
     let Err(problems) = Connector::open(&settings, &endpoints, &keys) else {
         return Ok(());

@@ -73,6 +73,8 @@ pub struct Connection {
     pub metadata_url: Option<String>,
     /// Sealed; opened only to talk to the IdP.
     pub client_secret_sealed: Option<String>,
+    /// Likewise: tried where the IdP does not take that one.
+    pub previous_client_secret_sealed: Option<String>,
     pub email_domain_policy: EmailDomainPolicy,
     pub jit_provisioning: bool,
     pub default_application_id: Option<ApplicationId>,

@@ -166,6 +166,10 @@ pub struct OidcView {
     pub client_id: Option<String>,
     /// Whether a client secret is stored.
     pub has_client_secret: bool,
+    /// Whether there is another one, which is tried where the provider does not take that one.
+    pub has_previous_client_secret: bool,
+    /// When the provider stops taking the client secret.
+    pub client_secret_expires_at: Option<Timestamp>,
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     pub scopes: Vec<String>,
     /// Entra `tid`, Google `hd`.
@@ -261,6 +265,8 @@ impl ConnectionView {
                     issuer: unless_empty(&oidc.issuer),
                     client_id: unless_empty(&oidc.client_id),
                     has_client_secret: connection.client_secret_sealed.is_some(),
+                    has_previous_client_secret: connection.previous_client_secret_sealed.is_some(),
+                    client_secret_expires_at: oidc.client_secret_expires_at.map(Timestamp),
                     token_endpoint_auth_method: oidc.token_endpoint_auth_method.into(),
                     scopes: oidc.scopes.clone(),
                     tenant: oidc.tenant.clone(),

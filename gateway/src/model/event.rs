@@ -26,6 +26,8 @@ pub enum EventType {
     ConnectionDeleted,
     ConnectionCertificateExpiring,
     ConnectionCertificateExpired,
+    ConnectionClientSecretExpiring,
+    ConnectionClientSecretExpired,
     DirectoryCreated,
     DirectoryUpdated,
     DirectoryActivated,
@@ -50,7 +52,7 @@ pub enum EventType {
 }
 
 impl EventType {
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::OrganizationCreated,
         Self::OrganizationUpdated,
         Self::OrganizationDeleted,
@@ -65,6 +67,8 @@ impl EventType {
         Self::ConnectionDeleted,
         Self::ConnectionCertificateExpiring,
         Self::ConnectionCertificateExpired,
+        Self::ConnectionClientSecretExpiring,
+        Self::ConnectionClientSecretExpired,
         Self::DirectoryCreated,
         Self::DirectoryUpdated,
         Self::DirectoryActivated,
@@ -104,6 +108,8 @@ impl EventType {
             Self::ConnectionDeleted => "connection.deleted",
             Self::ConnectionCertificateExpiring => "connection.certificate_expiring",
             Self::ConnectionCertificateExpired => "connection.certificate_expired",
+            Self::ConnectionClientSecretExpiring => "connection.client_secret_expiring",
+            Self::ConnectionClientSecretExpired => "connection.client_secret_expired",
             Self::DirectoryCreated => "directory.created",
             Self::DirectoryUpdated => "directory.updated",
             Self::DirectoryActivated => "directory.activated",

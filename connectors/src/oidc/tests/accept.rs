@@ -129,6 +129,42 @@ async fn each_way_of_client_authentication_is_spoken() {
 }
 
 #[tokio::test]
+async fn the_previous_secret_is_tried_where_the_current_one_is_refused() {
+    for (status, error) in [(401, "unauthorized_client"), (400, "invalid_client")] {
+        let mut login = Login::new();
+        login.settings.token_endpoint_auth_method = TokenEndpointAuthMethod::ClientSecretPost;
+        login.settings.previous_client_secret = Some("before".into());
+        login.idp.takes_secret = Some(("before", status, error));
+        let done = login.run().await;
+        done.outcome.unwrap();
+        assert_eq!(login.idp.asked("/token"), 2);
+        let warned = done
+            .trace
+            .checks
+            .iter()
+            .find_map(|check| check.code.clone());
+        assert_eq!(warned.as_deref(), Some("client_secret_refused"));
+
+        login.idp.takes_secret = Some(("s:%/ä", status, error));
+        login.run().await.outcome.unwrap();
+        assert_eq!(login.idp.asked("/token"), 3);
+        login.idp.takes_secret = Some(("neither", status, error));
+        let refused = login.run().await.outcome.unwrap_err();
+        assert_eq!(refused.code(), "token_exchange_failed");
+    }
+}
+
+#[tokio::test]
+async fn no_other_refusal_spends_the_code_twice() {
+    let mut login = Login::new();
+    login.settings.previous_client_secret = Some("before".into());
+    let refusal = json!({"error": "invalid_grant"}).to_string();
+    login.idp.answers = vec![("/token", 400, refusal)];
+    login.run().await.outcome.unwrap_err();
+    assert_eq!(login.idp.asked("/token"), 1);
+}
+
+#[tokio::test]
 async fn private_key_jwt_is_signed_by_the_connection_s_key() {
     let key = Signer::rsa();
     let mut login = Login::new();

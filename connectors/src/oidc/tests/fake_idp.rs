@@ -31,6 +31,8 @@ pub(super) struct FakeIdp {
     pub(super) userinfo: Value,
     /// Paths that answer with this status and body instead.
     pub(super) answers: Vec<(&'static str, u16, String)>,
+    /// The one secret, by `client_secret_post`, that is taken, and the refusal of any other.
+    pub(super) takes_secret: Option<(&'static str, u16, &'static str)>,
     /// Paths that don't answer.
     pub(super) down: Vec<&'static str>,
     pub(super) cache_control: &'static str,
@@ -100,6 +102,7 @@ impl Login {
             }),
             userinfo: json!({"sub": "u-1"}),
             answers: Vec::new(),
+            takes_secret: None,
             down: Vec::new(),
             cache_control: "max-age=3600",
             requests: Mutex::default(),
@@ -205,6 +208,13 @@ impl FakeIdp {
             "/jwks" => json!({"keys": self.keys}).to_string(),
             "/userinfo" => self.userinfo.to_string(),
             "/token" => {
+                if let Some((taken, status, error)) = self.takes_secret {
+                    let form = self.token_form();
+                    let taken = ("client_secret".to_owned(), taken.to_owned());
+                    if !form.contains(&taken) {
+                        return (status, json!({ "error": error }).to_string());
+                    }
+                }
                 let (id_token, access_token) = (self.id_token(), "at-1");
                 json!({"access_token": access_token, "token_type": "Bearer", "id_token": id_token})
                     .to_string()

@@ -1,4 +1,5 @@
-//! Certificates of identity providers that end soon, or have: told once each, long enough before.
+//! Certificates of identity providers and client secrets at them that end soon, or have: told once each, long
+//! enough before.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use connectors::Settings;
@@ -9,7 +10,10 @@ use super::{event, view};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::ConnectionId;
-use crate::model::{Cause, CertificateNotice, Connection, ConnectionState, EventType, Timestamp};
+use crate::model::{
+    Cause, CertificateNotice, Connection, ConnectionState, ConnectionView, EventType,
+    IdentityEvent, Timestamp,
+};
 use crate::store::connection_upkeep::{self as upkeep, Due};
 use crate::store::{OrgScope, connections};
 
@@ -42,33 +46,24 @@ async fn notify(
     let Some(connection) = connections::lock(&tx, scope, id).await? else {
         return Ok(());
     };
-    let certificates = certificates(&connection);
-    for certificate in &certificates {
-        let days = passed(certificate.not_after, now.0);
+    let ends = ends(&connection);
+    for end in &ends {
+        let days = passed(end.at, now.0);
         // Of several that are due at once the last says it all.
         let Some(last) = days.last().copied() else {
             continue;
         };
-        let news = upkeep::note(&tx, scope, id, &certificate.fingerprint, &[last], now).await?;
-        upkeep::note(&tx, scope, id, &certificate.fingerprint, &days, now).await?;
+        let news = upkeep::note(&tx, scope, id, &end.key, &[last], now).await?;
+        upkeep::note(&tx, scope, id, &end.key, &days, now).await?;
         if news {
-            let event_type = match last {
-                0 => EventType::ConnectionCertificateExpired,
-                _ => EventType::ConnectionCertificateExpiring,
-            };
             let view = view(app, &tx, scope, &connection).await?;
-            let event = event(event_type, &view).with_certificate(CertificateNotice {
-                fingerprint: certificate.fingerprint.clone(),
-                subject: certificate.subject.clone(),
-                not_after: Timestamp(certificate.not_after),
-                days_left: last,
-            });
+            let event = end.event(&view, last);
             tx.record(scope, event, &Cause::system("certificate_notices"));
         }
     }
-    let next = certificates
+    let next = ends
         .iter()
-        .flat_map(|certificate| DAYS.map(|days| certificate.not_after - TimeDelta::days(days)))
+        .flat_map(|end| DAYS.map(|days| end.at - TimeDelta::days(days)))
         .filter(|at| *at > now.0)
         .min();
     upkeep::look_again(&tx, scope, id, next.map(Timestamp)).await?;
@@ -76,15 +71,60 @@ async fn notify(
     Ok(())
 }
 
-/// Those that a sign-in may depend on: a draft has time, and activating has them looked at again.
-fn certificates(connection: &Connection) -> Vec<CertificateInfo> {
+/// Something that ends.
+struct End {
+    /// What its notices are remembered by.
+    key: String,
+    at: DateTime<Utc>,
+    /// `None` for the client secret.
+    certificate: Option<CertificateInfo>,
+}
+
+impl End {
+    fn event(&self, view: &ConnectionView, days_left: i64) -> IdentityEvent {
+        let Some(certificate) = &self.certificate else {
+            return match days_left {
+                0 => event(EventType::ConnectionClientSecretExpired, view),
+                _ => event(EventType::ConnectionClientSecretExpiring, view),
+            };
+        };
+        let event_type = match days_left {
+            0 => EventType::ConnectionCertificateExpired,
+            _ => EventType::ConnectionCertificateExpiring,
+        };
+        event(event_type, view).with_certificate(CertificateNotice {
+            fingerprint: certificate.fingerprint.clone(),
+            subject: certificate.subject.clone(),
+            not_after: Timestamp(certificate.not_after),
+            days_left,
+        })
+    }
+}
+
+/// What a sign-in may depend on: a draft has time, and activating has it looked at again.
+fn ends(connection: &Connection) -> Vec<End> {
+    if connection.state != ConnectionState::Active {
+        return Vec::new();
+    }
     match &connection.settings {
-        Settings::Saml(saml) if connection.state == ConnectionState::Active => saml
+        Settings::Saml(saml) => saml
             .certificates
             .iter()
             .filter_map(|pem| parse_certificate(pem.as_bytes()).ok())
+            .map(|certificate| End {
+                key: certificate.fingerprint.clone(),
+                at: certificate.not_after,
+                certificate: Some(certificate),
+            })
             .collect(),
-        _ => Vec::new(),
+        Settings::Oidc(oidc) => {
+            let end = |at: DateTime<Utc>| End {
+                key: format!("client_secret {}", at.timestamp()),
+                at,
+                certificate: None,
+            };
+            oidc.client_secret_expires_at.map(end).into_iter().collect()
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! A change of protocol settings, field by field.
 
+use chrono::{DateTime, Utc};
 use connectors::{
     AttributeMapping, IdpInitiated, OidcSettings, SamlSettings, Settings, SsoBinding,
     TokenEndpointAuthMethod,
 };
 
+use super::client_secret::SecretChange;
 use super::{Change, IdpFields};
 use crate::error::FieldProblem;
 
@@ -42,6 +44,8 @@ pub struct OidcChange {
     pub issuer: Change<String>,
     pub client_id: Change<String>,
     pub client_secret: Change<String>,
+    pub previous_client_secret: Change<String>,
+    pub client_secret_expires_at: Change<DateTime<Utc>>,
     pub token_endpoint_auth_method: Change<TokenEndpointAuthMethod>,
     pub scopes: Change<Vec<String>>,
     pub tenant: Change<String>,
@@ -55,13 +59,13 @@ impl std::fmt::Debug for OidcChange {
 }
 
 impl SettingsChange {
-    /// Changes the settings, and returns what is to become of the client secret.
+    /// Changes the settings, and returns what is to become of the client secrets.
     pub(super) fn apply(
         self,
         settings: &mut Settings,
         metadata: Option<IdpFields>,
         provider: &Option<String>,
-    ) -> Result<Change<String>, Vec<FieldProblem>> {
+    ) -> Result<SecretChange, Vec<FieldProblem>> {
         let foreign = |field: &str, kind: &str| {
             let message = format!("is not for a connection of type {kind}");
             vec![FieldProblem::new(field, message)]
@@ -77,7 +81,7 @@ impl SettingsChange {
                 self.saml.unwrap_or_default().apply(saml);
                 set(&mut saml.attribute_mapping, self.attribute_mapping);
                 saml.provider.clone_from(provider);
-                Ok(None)
+                Ok(SecretChange::default())
             }
             Settings::Oidc(oidc) => {
                 if self.saml.is_some() {
@@ -130,7 +134,8 @@ impl SamlChange {
 }
 
 impl OidcChange {
-    fn apply(self, oidc: &mut OidcSettings) -> Change<String> {
+    fn apply(self, oidc: &mut OidcSettings) -> SecretChange {
+        let client = (oidc.issuer.clone(), oidc.client_id.clone());
         set(&mut oidc.issuer, self.issuer);
         set(&mut oidc.client_id, self.client_id);
         set(
@@ -139,7 +144,17 @@ impl OidcChange {
         );
         set(&mut oidc.scopes, self.scopes);
         set_optional(&mut oidc.tenant, self.tenant);
-        self.client_secret
+        let dated = self.client_secret_expires_at.is_some();
+        set_optional(
+            &mut oidc.client_secret_expires_at,
+            self.client_secret_expires_at,
+        );
+        SecretChange {
+            current: self.client_secret,
+            previous: self.previous_client_secret,
+            dated,
+            another_client: client != (oidc.issuer.clone(), oidc.client_id.clone()),
+        }
     }
 }
 
@@ -180,6 +195,7 @@ pub(super) fn is_blank(settings: &Settings, field: &str) -> bool {
             "oidc.issuer" => oidc.issuer.is_empty(),
             "oidc.client_id" => oidc.client_id.is_empty(),
             "oidc.client_secret" => oidc.client_secret.is_none(),
+            "oidc.previous_client_secret" => oidc.previous_client_secret.is_none(),
             _ => false,
         },
     }

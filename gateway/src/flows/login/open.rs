@@ -7,7 +7,7 @@ use connectors::{Connector, Settings, SettingsProblem, SpEndpoints};
 use crate::app::App;
 use crate::config::PublicUrl;
 use crate::error::Error;
-use crate::flows::connections::open_keys;
+use crate::flows::connections::{open_keys, open_secrets};
 use crate::ids::ConnectionId;
 use crate::model::{Connection, ConnectionState, ConnectionType, OidcEndpoints};
 use crate::store::{OrgScope, Reads, connections, global};
@@ -135,14 +135,8 @@ async fn connector(
     scope: &OrgScope,
     connection: &Connection,
 ) -> Result<Result<Connector, Vec<SettingsProblem>>, Error> {
-    let id = connection.id.to_string();
     let mut settings = connection.settings.clone();
-    if let (Settings::Oidc(oidc), Some(sealed)) = (&mut settings, &connection.client_secret_sealed)
-    {
-        let place = ("connections", "client_secret_sealed", id.as_str());
-        let secret = app.vault.unseal(db, scope, place, sealed).await?;
-        oidc.client_secret = Some(String::from_utf8_lossy(secret.expose()).into_owned());
-    }
+    open_secrets(app, db, scope, connection, &mut settings).await?;
     let keys = open_keys(app, db, scope, connection.id).await?;
     let endpoints = sp_endpoints(&app.public_url, connection.id);
     Ok(Connector::open(&settings, &endpoints, &keys))

@@ -19,6 +19,7 @@ pub struct Model {
     pub settings: JsonText<connectors::Settings>,
     pub metadata_url: Option<String>,
     pub client_secret_sealed: Option<String>,
+    pub previous_client_secret_sealed: Option<String>,
     pub email_domain_policy: EmailDomainPolicy,
     pub jit_provisioning: bool,
     pub default_application_id: Option<ApplicationId>,

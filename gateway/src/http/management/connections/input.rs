@@ -15,7 +15,8 @@ use crate::flows::connections::{
 };
 use crate::ids::ApplicationId;
 use crate::model::{
-    ConnectionType, EmailDomainPolicy, IdpInitiated, SsoBinding, TokenEndpointAuthMethod, Transform,
+    ConnectionType, EmailDomainPolicy, IdpInitiated, SsoBinding, Timestamp,
+    TokenEndpointAuthMethod, Transform,
 };
 
 /// A new connection.
@@ -114,9 +115,14 @@ struct OidcInput {
     issuer: MaybeUndefined<String>,
     #[oai(validator(max_length = 1024))]
     client_id: MaybeUndefined<String>,
-    /// Kept encrypted, never shown.
+    /// Kept encrypted, never shown. A new one leaves the one before it as `previous_client_secret`.
     #[oai(validator(max_length = 4096))]
     client_secret: MaybeUndefined<String>,
+    /// Tried where the provider does not take `client_secret`; null takes it away.
+    #[oai(validator(max_length = 4096))]
+    previous_client_secret: MaybeUndefined<String>,
+    /// When the provider stops taking `client_secret`: events tell before. A new secret without it has none.
+    client_secret_expires_at: MaybeUndefined<Timestamp>,
     token_endpoint_auth_method: MaybeUndefined<TokenEndpointAuthMethod>,
     /// `openid email profile` by default.
     #[oai(validator(max_items = 50))]
@@ -299,6 +305,11 @@ impl OidcInput {
             issuer: self.issuer.into(),
             client_id: self.client_id.into(),
             client_secret: self.client_secret.into(),
+            previous_client_secret: self.previous_client_secret.into(),
+            client_secret_expires_at: self
+                .client_secret_expires_at
+                .map_value(|Timestamp(at)| at)
+                .into(),
             token_endpoint_auth_method: self
                 .token_endpoint_auth_method
                 .map_value(Into::into)

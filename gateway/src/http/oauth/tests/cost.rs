@@ -61,6 +61,7 @@ impl Desk {
             }),
             metadata_url: None,
             client_secret_sealed: None,
+            previous_client_secret_sealed: None,
             email_domain_policy: EmailDomainPolicy::VerifiedOnly,
             jit_provisioning: true,
             default_application_id: None,
