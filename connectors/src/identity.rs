@@ -35,6 +35,8 @@ pub struct NormalizedIdentity {
     pub session_expires_at: Option<DateTime<Utc>>,
     /// SAML `SessionIndex` or OIDC `sid`, for single logout.
     pub session_index: Option<String>,
+    /// The ID token as it came, where the connection ends the provider's session: a hint of whom to sign out.
+    pub id_token: Option<String>,
     /// What a SAML LogoutRequest has to name.
     pub name_id: Option<NameId>,
 }

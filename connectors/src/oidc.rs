@@ -14,6 +14,7 @@ mod id_token;
 mod identity;
 mod jws;
 mod keys;
+mod logout;
 mod token_exchange;
 mod userinfo;
 
@@ -21,6 +22,8 @@ mod userinfo;
 mod tests;
 
 pub use client_assertion::public_keys;
+pub use id_token::LogoutToken;
+pub use logout::EndSession;
 
 use std::sync::Arc;
 

@@ -101,6 +101,9 @@ pub struct OidcSettings {
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     /// Defaults to `openid email profile`.
     pub scopes: Vec<String>,
+    /// Ends the provider's session too when an application ends ours. The provider has to know our
+    /// `post_logout_redirect_uri` then, or the person ends at an error page of its.
+    pub logout_at_idp: bool,
     /// Entra `tid`, Google `hd`: refused when the token says otherwise.
     pub tenant: Option<String>,
     pub attribute_mapping: AttributeMapping,

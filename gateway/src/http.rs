@@ -57,7 +57,12 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
             get(saml::slo_redirect).post(saml::slo_post),
         )
         .at("/oidc/:connection/callback", get(oidc::callback))
-        .at("/oidc/:connection/jwks", get(oidc::jwks));
+        .at("/oidc/:connection/jwks", get(oidc::jwks))
+        .at(
+            "/oidc/:connection/backchannel_logout",
+            post(oidc::backchannel_logout),
+        )
+        .at("/oidc/:connection/logged_out", get(oidc::logged_out));
     let browser = assets::mount(browser, app.public_url.is_secure());
     let shell = Shell {
         entropy: app.entropy.clone(),

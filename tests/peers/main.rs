@@ -4,6 +4,7 @@ mod among_themselves;
 mod applications;
 mod oidc_provider;
 mod oidc_provider_faults;
+mod oidc_provider_logout;
 mod scim_tester;
 mod simplesamlphp;
 mod webhooks;

@@ -7,10 +7,11 @@
 //   algorithm    of the id tokens, default RS256
 //   refuse       whether the person says no
 //   extra        names of claims that every id token carries beside the standard's
+//   logout_names what a logout token names, `sub` or `sid`; both by default
 //   fault        what the provider gets wrong, see `oidc-provider-faults.cjs`
-// Clients register themselves (RFC 7591). The login form is a page with the one field `login`, filled from
+// Sends each logout token twice; `/told` says what the clients answered. Clients register themselves (RFC 7591). The login form is a page with the one field `login`, filled from
 // login_hint; consent goes without saying.
-const { exportJWK, generateKeyPair } = require('jose');
+const { decodeJwt, exportJWK, generateKeyPair, SignJWT } = require('jose');
 const { Provider } = require('oidc-provider');
 const { faulty } = require('./oidc-provider-faults.cjs');
 const { serve } = require('./process.cjs');
@@ -21,6 +22,7 @@ serve(async (url, options) => {
   const algorithm = options.algorithm ?? 'RS256';
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
 
+  const told = [];
   const provider = new Provider(url, {
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: algorithm, use: 'sig', kid: 'throw-away' }] },
     cookies: { keys: ['throw-away'] },
@@ -30,14 +32,37 @@ serve(async (url, options) => {
       profile: ['name', 'given_name', 'family_name', 'preferred_username', 'groups'],
     },
     conformIdTokenClaims: options.thin_tokens ?? false,
-    features: { devInteractions: { enabled: false }, registration: { enabled: true } },
+    features: {
+      devInteractions: { enabled: false },
+      registration: { enabled: true },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: {
+        logoutSource: (ctx, form) => {
+          const button = '<input type="hidden" name="logout" value="yes"><button>Sign out</button></form>';
+          ctx.body = `<!doctype html><title>Sign out?</title>${form.replace('</form>', button)}`;
+        },
+      },
+    },
     clientDefaults: { id_token_signed_response_alg: algorithm },
     enabledJWA: { idTokenSigningAlgValues: [algorithm] },
     pkce: { required: () => true },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
     // Its own dispatcher refuses loopback, where all of this lives.
-    fetch: (at, { dispatcher, ...request }) => fetch(at, request),
+    fetch: async (at, { dispatcher, ...request }) => {
+      const logout = new URLSearchParams(request.body ?? '').get('logout_token');
+      if (logout && options.logout_names) {
+        const { sub, sid, ...claims } = decodeJwt(logout);
+        const token = new SignJWT({ ...claims, ...(options.logout_names === 'sid' ? { sid } : { sub }) });
+        const header = { alg: algorithm, kid: 'throw-away', typ: 'logout+jwt' };
+        const body = new URLSearchParams({ logout_token: await token.setProtectedHeader(header).sign(privateKey) });
+        request = { ...request, body };
+      }
+      const again = logout && (await fetch(at, request));
+      const answer = await fetch(at, request);
+      if (again) told.push(again.status, answer.status);
+      return again || answer;
+    },
     findAccount: (_, login) =>
       options.people[login] && { accountId: login, claims: () => ({ sub: login, ...options.people[login] }) },
   });
@@ -70,6 +95,7 @@ serve(async (url, options) => {
 
   const callback = provider.callback();
   return (request, response) => {
+    if (request.url === '/told') return response.end(JSON.stringify(told));
     if (!request.url.startsWith('/interaction/')) return callback(request, response);
     interact(request, response).catch((error) => {
       response.statusCode = 400;

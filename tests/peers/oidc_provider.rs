@@ -27,10 +27,14 @@ pub(crate) async fn connect(tenon: &Tenon, provider: &OidcProvider, authenticati
     let connection = json!({"name": "oidc-provider", "type": "oidc", "oidc": oidc});
     let connection = api.connection(&organization, connection).await;
     let redirect_uri = text(&connection["oidc"]["redirect_uri"]);
-    let more = match &connection["oidc"]["jwks_uri"] {
-        Value::Null => json!({}),
-        uri => json!({"jwks_uri": uri}),
-    };
+    let mut more = json!({
+        "backchannel_logout_uri": connection["oidc"]["backchannel_logout_uri"],
+        "backchannel_logout_session_required": true,
+        "post_logout_redirect_uris": [connection["oidc"]["post_logout_redirect_uri"]],
+    });
+    if connection["oidc"]["jwks_uri"].is_string() {
+        more["jwks_uri"] = connection["oidc"]["jwks_uri"].clone();
+    }
     let client = provider
         .register_with(&redirect_uri, authentication, more)
         .await;

@@ -158,7 +158,10 @@ impl OidcConnector {
         }
 
         let issuer = &discovered.issuer;
-        let identity = identity::from_claims(&claims, issuer, &self.mapping, self.provider)?;
+        let mut identity = identity::from_claims(&claims, issuer, &self.mapping, self.provider)?;
+        if self.settings.logout_at_idp && discovered.end_session_endpoint.is_some() {
+            identity.id_token = Some(tokens.id_token.clone());
+        }
         trace.observe(CheckName::Subject, None, Some(&identity.subject));
         trace.pass(CheckName::Subject);
         Ok(identity)
@@ -166,7 +169,7 @@ impl OidcConnector {
 
     /// A signature that no key in memory made may come from a key that is newer than our copy: then the key
     /// set is read again, within the cache's bound.
-    async fn verify(
+    pub(super) async fn verify(
         &self,
         jws: &Jws<'_>,
         keys: Arc<KeySet>,

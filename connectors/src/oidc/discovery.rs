@@ -19,7 +19,7 @@ use crate::{ConnectorError, HttpClient};
 const MAX_METADATA_BYTES: usize = 256 * 1024;
 
 type Metadata = ProviderMetadata<
-    ResponseIssuer,
+    MoreMetadata,
     CoreAuthDisplay,
     CoreClientAuthMethod,
     CoreClaimName,
@@ -33,14 +33,15 @@ type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// RFC 9207 section 3.
+/// RFC 9207 section 3, and RP-Initiated Logout 1.0 section 2.1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct ResponseIssuer {
+struct MoreMetadata {
     authorization_response_iss_parameter_supported: bool,
+    end_session_endpoint: Option<Url>,
 }
 
-impl AdditionalProviderMetadata for ResponseIssuer {}
+impl AdditionalProviderMetadata for MoreMetadata {}
 
 /// What a login needs of the metadata, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub(super) struct Discovered {
     pub(super) token_endpoint: Url,
     pub(super) userinfo_endpoint: Option<Url>,
     pub(super) jwks_uri: Url,
+    pub(super) end_session_endpoint: Option<Url>,
     /// The authorization response must carry `iss`.
     pub(super) response_carries_issuer: bool,
     /// The provider lists `client_secret_post` and not `client_secret_basic`.
@@ -104,6 +106,7 @@ fn read(body: &[u8], settings: &OidcSettings, provider: &Provider) -> Result<Dis
         token_endpoint: token_endpoint.url().clone(),
         userinfo_endpoint: userinfo_endpoint.cloned(),
         jwks_uri: metadata.jwks_uri().url().clone(),
+        end_session_endpoint: metadata.additional_metadata().end_session_endpoint.clone(),
         response_carries_issuer: metadata
             .additional_metadata()
             .authorization_response_iss_parameter_supported,
@@ -189,7 +192,8 @@ impl Discovered {
             &self.jwks_uri,
         ]
         .into_iter();
-        for endpoint in endpoints.chain(self.userinfo_endpoint.as_ref()) {
+        let optional = [&self.userinfo_endpoint, &self.end_session_endpoint];
+        for endpoint in endpoints.chain(optional.into_iter().flatten()) {
             if !(endpoint.scheme() == "https" || plain && endpoint.scheme() == "http") {
                 return Err(format!("the endpoint {endpoint} is not https"));
             }
@@ -335,6 +339,7 @@ mod tests {
             "token_endpoint",
             "jwks_uri",
             "userinfo_endpoint",
+            "end_session_endpoint",
         ] {
             for url in ["http://idp.example/x", "javascript:alert(1)"] {
                 let mut document = document("https://idp.example");

@@ -62,6 +62,58 @@ pub(super) fn validate(
     Ok(claims)
 }
 
+/// What a valid logout token says (Back-Channel Logout 1.0, section 2.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogoutToken {
+    /// `sub`; this or `session` is there.
+    pub subject: Option<String>,
+    /// The provider's `sid`.
+    pub session: Option<String>,
+    /// `jti`: it may come once, until `keep_until`.
+    pub id: String,
+    pub keep_until: DateTime<Utc>,
+}
+
+/// The member of `events` that makes a token a logout token (section 2.4).
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// The claims of a logout token whose signature was verified (section 2.6). Errors: `token_invalid`,
+/// `issuer_mismatch`, `audience_mismatch`, `assertion_expired`.
+pub(super) fn logout(
+    jws: &Jws<'_>,
+    expected_issuer: &str,
+    client_id: &str,
+    now: DateTime<Utc>,
+) -> Result<LogoutToken, ConnectorError> {
+    let claims = jws.claims()?;
+    issuer(&claims, expected_issuer)?;
+    audience(&claims, client_id)?;
+    times(&claims, now)?;
+    let event = claims.get("events").and_then(|them| them.get(LOGOUT_EVENT));
+    if !event.is_some_and(Value::is_object) {
+        return Err(invalid("it is no logout token: the event is missing"));
+    }
+    if claims.contains_key("nonce") {
+        // Else an ID token that somebody captured could be made to look like one.
+        return Err(invalid("a logout token must not carry a nonce"));
+    }
+    let named = |name| text(&claims, name).filter(|text| !text.is_empty());
+    let (subject, session) = (named("sub"), named("sid"));
+    if subject.is_none() && session.is_none() {
+        return Err(invalid(
+            "it names neither a person (sub) nor a session (sid)",
+        ));
+    }
+    let id = named("jti").ok_or_else(|| invalid("it has no jti"))?;
+    let until = time(&claims, "exp")?.unwrap_or(now).min(now + MAX_AGE);
+    Ok(LogoutToken {
+        subject: subject.map(str::to_owned),
+        session: session.map(str::to_owned),
+        id: id.to_owned(),
+        keep_until: until + LEEWAY,
+    })
+}
+
 /// A logout token may come without a `typ`, and the same key signed it (Back-Channel Logout 1.0, section 4).
 fn not_a_logout_token(claims: &Map<String, Value>) -> Result<(), ConnectorError> {
     match claims.get("events") {

@@ -62,6 +62,7 @@ pub(super) fn from_claims(
         auth_time: time("auth_time"),
         session_expires_at: time("session_expiry"),
         session_index: text("sid"),
+        id_token: None,
         name_id: None,
     })
 }

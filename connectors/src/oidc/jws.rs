@@ -30,8 +30,18 @@ struct Header {
 }
 
 impl<'a> Jws<'a> {
-    /// Errors: `token_invalid`, `signature_algorithm_forbidden`.
+    /// An ID token. Errors: `token_invalid`, `signature_algorithm_forbidden`.
     pub(super) fn parse(token: &'a str) -> Result<Self, ConnectorError> {
+        Self::parse_typed(token, &["JWT"])
+    }
+
+    /// A logout token, whose own type is recommended and not required (Back-Channel Logout 1.0, section 2.4).
+    pub(super) fn parse_logout(token: &'a str) -> Result<Self, ConnectorError> {
+        Self::parse_typed(token, &["logout+jwt", "application/logout+jwt", "JWT"])
+    }
+
+    /// A token of one of these types, or of none.
+    fn parse_typed(token: &'a str, types: &[&str]) -> Result<Self, ConnectorError> {
         let mut parts = token.split('.');
         let (header, payload, signature) =
             match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -47,7 +57,8 @@ impl<'a> Jws<'a> {
         }
         // RFC 8725 section 3.11: an access token (`at+jwt`) or a logout token is no ID token, though the same
         // key signed it.
-        if let Some(typ) = header.typ.filter(|typ| !typ.eq_ignore_ascii_case("JWT")) {
+        let is_other = |typ: &String| !types.iter().any(|known| typ.eq_ignore_ascii_case(known));
+        if let Some(typ) = header.typ.filter(is_other) {
             return Err(invalid(&format!("its type is {typ}")));
         }
         let algorithm =

@@ -5,4 +5,5 @@ mod begin;
 mod fake_idp;
 mod fixtures;
 mod keys;
+mod logout;
 mod reject;

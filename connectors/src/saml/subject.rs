@@ -109,6 +109,7 @@ impl Person {
             auth_time: authn.instant.and_then(parse_time),
             session_expires_at: authn.session_not_on_or_after.and_then(parse_time),
             session_index: authn.session_index.map(str::to_owned),
+            id_token: None,
             name_id: self.name_id,
         })
     }

@@ -1,11 +1,12 @@
 //! Logout: an application ends a session (OpenID Connect RP-Initiated Logout 1.0), an IdP does (SAML Profiles
-//! 4.4), and applications hear of the sessions that others have ended (Back-Channel Logout 1.0).
+//! 4.4, Back-Channel Logout 1.0), and applications hear of the sessions that others have ended (Back-Channel Logout 1.0).
 
 pub mod notices;
+pub mod oidc;
 pub mod slo;
 
 use chrono::TimeDelta;
-use connectors::{Begin, NormalizedIdentity};
+use connectors::{Begin, NameId, NormalizedIdentity};
 use serde::Deserialize;
 
 use crate::app::App;
@@ -14,7 +15,8 @@ use crate::flows::authorize::redirect_with;
 use crate::flows::tokens::signed_by_us;
 use crate::ids::{ApplicationId, SessionId};
 use crate::model::{ActorKind, Application, Cause, Timestamp};
-use crate::store::{applications, global, logouts, sessions};
+use crate::store::sessions::{self, IdpSession};
+use crate::store::{OrgScope, Tx, applications, global, logouts};
 
 /// What an application asks for; each value as it was sent.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +29,7 @@ pub struct EndSessionRequest<'a> {
 }
 
 /// How long an IdP's answer is waited for.
-const SAML_LOGOUT_LIFETIME: TimeDelta = TimeDelta::minutes(10);
+const LOGOUT_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
 /// Where the browser goes when the session has ended.
 #[derive(Debug)]
@@ -149,7 +151,10 @@ async fn end(
     if stored.application_id != hint.aud || !stored.is_open(now) {
         return Ok(None);
     }
-    let at_idp = slo::begin(app, &stored, return_to).await?;
+    let at_idp = match slo::begin(app, &stored, return_to).await? {
+        Some(begun) => Some(begun),
+        None => oidc::begin(app, &stored, return_to).await?,
+    };
     let cause = Cause::new(ActorKind::System, "tenon", request_id);
     let source = format!("/connections/{}", stored.session.connection_id);
     let tx = app.store.begin().await?;
@@ -165,8 +170,32 @@ async fn end(
     Ok(begin)
 }
 
-/// By which a session is found again when the IdP ends its own: the NameID, or the upstream `sub`.
-pub fn idp_subject_hash(app: &App, identity: &NormalizedIdentity) -> String {
-    let name_id = identity.name_id.as_ref().map(|name_id| &name_id.value);
-    app.vault.hash(name_id.unwrap_or(&identity.idp_subject))
+/// By what a session is found again when the IdP ends its own, and what the IdP is told when we do.
+pub async fn idp_session(
+    app: &App,
+    tx: &Tx,
+    scope: &OrgScope,
+    id: SessionId,
+    identity: &NormalizedIdentity,
+) -> Result<IdpSession, Error> {
+    let row = id.to_string();
+    let place = ("sessions", "idp_id_token_sealed", row.as_str());
+    let id_token_sealed = match &identity.id_token {
+        Some(token) => Some(app.vault.seal(tx, scope, place, token.as_bytes()).await?),
+        None => None,
+    };
+    let session = identity.session_index.as_ref();
+    Ok(IdpSession {
+        subject_hash: Some(app.vault.hash(idp_subject(
+            identity.name_id.as_ref(),
+            &identity.idp_subject,
+        ))),
+        session_hash: session.map(|session| app.vault.hash(session)),
+        id_token_sealed,
+    })
+}
+
+/// The person as the IdP names it in a logout: the NameID, or the upstream `sub`.
+fn idp_subject<'a>(name_id: Option<&'a NameId>, idp_subject: &'a str) -> &'a str {
+    name_id.map_or(idp_subject, |name_id| &name_id.value)
 }

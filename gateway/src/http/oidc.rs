@@ -1,17 +1,21 @@
 //! What a customer's OIDC IdP speaks to (CONTRACT section 5): the redirect URI, one per connection, and beside it
-//! the connection's public keys.
+//! the connection's public keys and the two ends of a logout.
 
 use connectors::{Callback, Connector};
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path, Query};
-use poem::{IntoResponse, Request, Response, handler};
+use poem::{Body, IntoResponse, Request, Response, handler};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::oauth::authorize::see_other;
+use super::oauth::logout::signed_out;
 use super::{browser, error_page, pages};
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::authorize::Parameters;
 use crate::flows::login::{self, Answer, Browser};
+use crate::flows::logout::oidc as logout;
 use crate::ids::ConnectionId;
 
 /// The authorization response (RFC 6749 4.1.2, RFC 9207).
@@ -50,6 +54,79 @@ pub(crate) async fn jwks(app: Data<&App>, request: &Request, Path(id): Path<Stri
             .header(header::CONTENT_TYPE, "application/jwk-set+json")
             .header(header::CACHE_CONTROL, "public, max-age=300")
             .body(keys),
+        Ok(None) => pages::error_of_status(StatusCode::NOT_FOUND, None).into_response(),
+        Err(error) => error_page::internal(&error, &browser::request_id(request)),
+    }
+}
+
+/// The provider's session has ended (Back-Channel Logout 1.0, sections 2.5 and 2.8).
+#[handler]
+pub(crate) async fn backchannel_logout(
+    app: Data<&App>,
+    request: &Request,
+    Path(id): Path<String>,
+    body: Body,
+) -> Response {
+    let request_id = browser::request_id(request);
+    match end_sessions(&app, &id, body, &request_id).await {
+        Ok(response) => response,
+        Err(error) => error_page::internal(&error, &request_id),
+    }
+}
+
+async fn end_sessions(
+    app: &App,
+    id: &str,
+    body: Body,
+    request_id: &str,
+) -> Result<Response, Error> {
+    let open = match id.parse::<ConnectionId>() {
+        Ok(id) => login::open(app, id).await?,
+        Err(_) => None,
+    };
+    let Some((open, Connector::Oidc(oidc))) = open.as_deref().map(|open| (open, &*open.connector))
+    else {
+        return Ok(pages::error_of_status(StatusCode::NOT_FOUND, None).into_response());
+    };
+    let form = body.into_string().await.unwrap_or_default();
+    let (parameters, _) = Parameters::parse(&form);
+    let Some(token) = parameters.get("logout_token") else {
+        return Ok(not_logged_out("logout_token is missing"));
+    };
+    Ok(
+        match logout::consume(app, open, oidc, token, request_id).await? {
+            Ok(()) => Response::builder()
+                .header(header::CACHE_CONTROL, "no-store")
+                .finish(),
+            Err(error) => not_logged_out(&format!("{}: {error}", error.code())),
+        },
+    )
+}
+
+fn not_logged_out(description: &str) -> Response {
+    let error = json!({"error": "invalid_request", "error_description": description});
+    Response::builder()
+        .status(StatusCode::BAD_REQUEST)
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(error.to_string())
+}
+
+/// The browser comes back from the end of the provider's session (RP-Initiated Logout 1.0, section 3).
+#[handler]
+pub(crate) async fn logged_out(
+    app: Data<&App>,
+    request: &Request,
+    Path(id): Path<String>,
+) -> Response {
+    let (parameters, _) = Parameters::parse(request.uri().query().unwrap_or_default());
+    let back = match id.parse::<ConnectionId>() {
+        Ok(id) => logout::come_back(&app, id, parameters.get("state")).await,
+        Err(_) => Ok(None),
+    };
+    match back {
+        Ok(Some(logout::Back::ToApplication { url })) => see_other(&url),
+        Ok(Some(logout::Back::Here { application })) => signed_out(application.as_deref()),
         Ok(None) => pages::error_of_status(StatusCode::NOT_FOUND, None).into_response(),
         Err(error) => error_page::internal(&error, &browser::request_id(request)),
     }

@@ -156,12 +156,18 @@ pub struct SamlView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcEndpoints {
     pub jwks_uri: String,
+    pub backchannel_logout_uri: String,
+    pub post_logout_redirect_uri: String,
 }
 
 /// The OIDC side of a connection. The client secret is never shown.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 pub struct OidcView {
     pub redirect_uri: String,
+    /// Where the provider tells that its session has ended (Back-Channel Logout 1.0).
+    pub backchannel_logout_uri: String,
+    /// Where the provider sends the browser after a logout of ours; it has to know it for `logout_at_idp`.
+    pub post_logout_redirect_uri: String,
     pub issuer: Option<String>,
     pub client_id: Option<String>,
     /// Whether a client secret is stored.
@@ -172,6 +178,8 @@ pub struct OidcView {
     pub client_secret_expires_at: Option<Timestamp>,
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     pub scopes: Vec<String>,
+    /// Whether `/oauth/logout` ends the provider's session too.
+    pub logout_at_idp: bool,
     /// Entra `tid`, Google `hd`.
     pub tenant: Option<String>,
     /// Where the provider reads the public keys of `private_key_jwt`; null for the other methods.
@@ -262,6 +270,8 @@ impl ConnectionView {
                 None,
                 Some(OidcView {
                     redirect_uri: sp.redirect_uri,
+                    backchannel_logout_uri: own.backchannel_logout_uri,
+                    post_logout_redirect_uri: own.post_logout_redirect_uri,
                     issuer: unless_empty(&oidc.issuer),
                     client_id: unless_empty(&oidc.client_id),
                     has_client_secret: connection.client_secret_sealed.is_some(),
@@ -269,6 +279,7 @@ impl ConnectionView {
                     client_secret_expires_at: oidc.client_secret_expires_at.map(Timestamp),
                     token_endpoint_auth_method: oidc.token_endpoint_auth_method.into(),
                     scopes: oidc.scopes.clone(),
+                    logout_at_idp: oidc.logout_at_idp,
                     tenant: oidc.tenant.clone(),
                     jwks_uri: (oidc.token_endpoint_auth_method
                         == connectors::TokenEndpointAuthMethod::PrivateKeyJwt)

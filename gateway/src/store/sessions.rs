@@ -35,14 +35,25 @@ pub struct SessionFilter {
     pub user_id: Option<UserId>,
 }
 
-/// Opens a session. `idp_subject_hash` finds it again when the IdP ends its own.
+/// What there is to know of the IdP's own session when one of the two ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdpSession {
+    /// Keyed hash of the person as the IdP names it.
+    pub subject_hash: Option<String>,
+    /// Keyed hash of the IdP's session id.
+    pub session_hash: Option<String>,
+    /// The upstream ID token (`sessions`, `idp_id_token_sealed`, `id`).
+    pub id_token_sealed: Option<String>,
+}
+
+/// Opens a session. `idp` finds it again when the IdP ends its own.
 pub async fn insert(
     tx: &Tx,
     scope: &OrgScope,
     session: &Session,
     application: ApplicationId,
     claims: SessionClaims,
-    idp_subject_hash: Option<String>,
+    idp: IdpSession,
 ) -> Result<(), StoreError> {
     let row = ActiveModel {
         id: Set(session.id),
@@ -56,7 +67,9 @@ pub async fn insert(
         created_at: Set(session.created_at),
         expires_at: Set(session.expires_at),
         revoked_at: Set(None),
-        idp_subject_hash: Set(idp_subject_hash),
+        idp_subject_hash: Set(idp.subject_hash),
+        idp_session_hash: Set(idp.session_hash),
+        idp_id_token_sealed: Set(idp.id_token_sealed),
     };
     Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(())
@@ -132,6 +145,33 @@ pub async fn active_of_idp_subject(
         .all(db.db())
         .await?;
     Ok(rows.into_iter().map(StoredSession::from).collect())
+}
+
+/// The active sessions that one session of a connection's IdP has opened, whoever's they are.
+pub async fn active_of_idp_session(
+    db: &impl Reads,
+    scope: &OrgScope,
+    connection: ConnectionId,
+    idp_session_hash: &str,
+) -> Result<Vec<StoredSession>, StoreError> {
+    let rows = scope
+        .select::<Entity>()
+        .filter(Column::ConnectionId.eq(connection))
+        .filter(Column::IdpSessionHash.eq(idp_session_hash))
+        .filter(Column::State.eq(SessionState::Active))
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().map(StoredSession::from).collect())
+}
+
+/// The upstream ID token of a session, still sealed (`sessions`, `idp_id_token_sealed`, `id`).
+pub async fn idp_id_token_sealed(
+    db: &impl Reads,
+    scope: &OrgScope,
+    id: SessionId,
+) -> Result<Option<String>, StoreError> {
+    let row = scope.find::<Entity>(db, Column::Id.eq(id)).await?;
+    Ok(row.and_then(|row| row.idp_id_token_sealed))
 }
 
 /// As [`end`], for several sessions.
@@ -251,6 +291,10 @@ async fn end_where(
         .update::<Entity>()
         .col_expr(Column::State, Expr::value(SessionState::Revoked))
         .col_expr(Column::RevokedAt, Expr::value(now))
+        .col_expr(
+            Column::IdpIdTokenSealed,
+            Expr::value(Option::<String>::None),
+        )
         .filter(which)
         .filter(Column::State.eq(SessionState::Active))
         .exec_with_returning(tx.db())

@@ -48,6 +48,7 @@ pub struct OidcChange {
     pub client_secret_expires_at: Change<DateTime<Utc>>,
     pub token_endpoint_auth_method: Change<TokenEndpointAuthMethod>,
     pub scopes: Change<Vec<String>>,
+    pub logout_at_idp: Change<bool>,
     pub tenant: Change<String>,
 }
 
@@ -143,6 +144,7 @@ impl OidcChange {
             self.token_endpoint_auth_method,
         );
         set(&mut oidc.scopes, self.scopes);
+        set(&mut oidc.logout_at_idp, self.logout_at_idp);
         set_optional(&mut oidc.tenant, self.tenant);
         let dated = self.client_secret_expires_at.is_some();
         set_optional(

@@ -296,17 +296,10 @@ impl Attempt<'_> {
             session_index: identity.session_index.clone(),
             name_id: identity.name_id.clone(),
         };
-        let subject = logout::idp_subject_hash(app, identity);
+        let scope = &self.open.scope;
+        let idp = logout::idp_session(app, tx, scope, session.id, identity).await?;
         let application = self.client.id;
-        sessions::insert(
-            tx,
-            &self.open.scope,
-            &session,
-            application,
-            claims,
-            Some(subject),
-        )
-        .await?;
+        sessions::insert(tx, &self.open.scope, &session, application, claims, idp).await?;
         Ok(session)
     }
 

@@ -49,6 +49,8 @@ pub fn sp_endpoints(public_url: &PublicUrl, id: ConnectionId) -> SpEndpoints {
 pub fn oidc_endpoints(public_url: &PublicUrl, id: ConnectionId) -> OidcEndpoints {
     OidcEndpoints {
         jwks_uri: public_url.join(&format!("/oidc/{id}/jwks")),
+        backchannel_logout_uri: public_url.join(&format!("/oidc/{id}/backchannel_logout")),
+        post_logout_redirect_uri: public_url.join(&format!("/oidc/{id}/logged_out")),
     }
 }
 

@@ -5,7 +5,7 @@ use connectors::saml::{
 };
 use connectors::{Begin, Connector, ConnectorError};
 
-use super::SAML_LOGOUT_LIFETIME;
+use super::{LOGOUT_LIFETIME, idp_subject};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::login::{self, OpenConnection};
@@ -168,7 +168,7 @@ pub(super) async fn begin(
             request_id: id.clone(),
             application_id: stored.application_id,
             return_to: return_to.map(str::to_owned),
-            expires_at: Timestamp(now + SAML_LOGOUT_LIFETIME),
+            expires_at: Timestamp(now + LOGOUT_LIFETIME),
         };
         (begin, pending)
     }))
@@ -182,10 +182,10 @@ pub(super) async fn siblings(
     scope: &OrgScope,
     stored: &StoredSession,
 ) -> Result<Vec<SessionId>, StoreError> {
-    let Some(name_id) = &stored.claims.name_id else {
-        return Ok(Vec::new());
-    };
-    let subject = app.vault.hash(&name_id.value);
+    let claims = &stored.claims;
+    let subject = app
+        .vault
+        .hash(idp_subject(claims.name_id.as_ref(), &claims.idp_subject));
     let connection = stored.session.connection_id;
     let found = sessions::active_of_idp_subject(tx, scope, connection, &subject).await?;
     let logins: Vec<LoginId> = found.iter().map(|other| other.session.login_id).collect();

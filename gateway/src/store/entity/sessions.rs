@@ -21,6 +21,8 @@ pub struct Model {
     pub expires_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
     pub idp_subject_hash: Option<String>,
+    pub idp_session_hash: Option<String>,
+    pub idp_id_token_sealed: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -127,6 +127,9 @@ struct OidcInput {
     /// `openid email profile` by default.
     #[oai(validator(max_items = 50))]
     scopes: MaybeUndefined<Vec<String>>,
+    /// Whether `/oauth/logout` ends the provider's session too; false by default. The provider has to know this
+    /// connection's `post_logout_redirect_uri` then.
+    logout_at_idp: MaybeUndefined<bool>,
     /// Entra `tid`, Google `hd`: a token of another tenant is refused.
     #[oai(validator(max_length = 200))]
     tenant: MaybeUndefined<String>,
@@ -315,6 +318,7 @@ impl OidcInput {
                 .map_value(Into::into)
                 .into(),
             scopes: self.scopes.into(),
+            logout_at_idp: self.logout_at_idp.into(),
             tenant: self.tenant.into(),
         }
     }

@@ -210,7 +210,7 @@ impl Desk {
             &session,
             code.application_id,
             claims,
-            None,
+            Default::default(),
         )
         .await
         .unwrap();
