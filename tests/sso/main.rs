@@ -1,5 +1,6 @@
 //! A person signs in at their organization's identity provider, or does not.
 
+mod accounts;
 mod failures;
 mod hostile_xml;
 mod metadata;

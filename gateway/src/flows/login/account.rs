@@ -56,6 +56,11 @@ pub(super) async fn resolve(
         if !open.connection.jit_provisioning {
             return Ok(Err(ConnectorError::UserNotProvisioned));
         }
+        if let Some(email) = &identity.email
+            && users::is_shut_out(tx, scope, email).await?
+        {
+            return Ok(Err(ConnectorError::UserDeactivated));
+        }
         let id = UserId::generate(&*app.clock, &*app.entropy);
         users::insert(tx, scope, id, &first_record(identity), now).await?;
         identities::insert(

@@ -60,6 +60,15 @@ pub async fn find_to_join(
     Ok(found.map(|row| row.try_get("", "id")).transpose()?)
 }
 
+/// Whether the organization has deactivated a user with this address. An unproven address joins nobody, but whom
+/// the organization has shut out must not come back by it as somebody new.
+pub async fn is_shut_out(tx: &Tx, scope: &OrgScope, email: &str) -> Result<bool, StoreError> {
+    let same = Column::EmailFolded
+        .eq(fold(email))
+        .and(Column::Active.eq(false));
+    Ok(scope.find::<Entity>(tx, same).await?.is_some())
+}
+
 fn candidates(scope: &OrgScope, rank: i32, same: Expr, without_directory: bool) -> SelectStatement {
     let mut query = scope
         .select::<Entity>()

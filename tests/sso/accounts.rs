@@ -1,0 +1,182 @@
+//! Which user a sign-in is: who joins whom, who is made, and who stays out (CONTRACT section 5, SECURITY-MODEL G2).
+
+use integration::{Api, Idp, Page, RelyingParty, Tenon, UserAgent, claims, text};
+use serde_json::{Value, json};
+
+use crate::assert_failed_and_changed_nothing;
+
+struct Scene {
+    tenon: Tenon,
+    idp: Idp,
+    app: RelyingParty,
+}
+
+impl Scene {
+    async fn start(emails: &[&str]) -> Self {
+        let tenon = Tenon::start().await;
+        let idp = Idp::start(&tenon, emails).await;
+        let app = RelyingParty::register(&tenon).await;
+        Self { tenon, idp, app }
+    }
+
+    /// A connection of the organization to the one IdP.
+    async fn connect(&self, organization: &Value, policy: &str) -> Value {
+        let (tenon, idp) = (&self.tenon, &self.idp);
+        let made = idp.oidc_connection(tenon, organization, json!({})).await;
+        self.change(&made, json!({"email_domain_policy": policy}))
+            .await
+    }
+
+    async fn change(&self, connection: &Value, change: Value) -> Value {
+        let path = format!("/connections/{}", text(&connection["id"]));
+        self.tenon.api().patch(&path, change).await.expect(200)
+    }
+
+    async fn sign_in(&self, connection: &Value, email: &str) -> Page {
+        let mut browser = UserAgent::new();
+        let hint = format!("connection_id={}", text(&connection["id"]));
+        let page = browser.get(&self.app.authorize_url(&hint)).await;
+        self.idp.sign_in(&mut browser, &page, email, None).await
+    }
+
+    /// The claims of the id token.
+    async fn claims(&self, connection: &Value, email: &str) -> Value {
+        let landed = self.sign_in(connection, email).await;
+        claims(&self.app.redeem(&landed).await.expect(200)["id_token"])
+    }
+
+    async fn users(&self, organization: &Value) -> Vec<Value> {
+        let path = format!("/organizations/{}/users", text(&organization["id"]));
+        let users = self.tenon.api().get(&path).await.expect(200);
+        users["data"].as_array().expect("a list").clone()
+    }
+}
+
+async fn push(organization: &Value, tenon: &Tenon, email: &str) -> (Api, Value) {
+    let directory = tenon.api().directory(organization, "Directory").await;
+    let scim = Api::scim(&directory);
+    let person = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": email,
+        "externalId": format!("directory-{email}"),
+        "emails": [{"value": email, "primary": true}],
+        "active": true,
+    });
+    let person = scim.post("/Users", person).await.expect(201);
+    (scim, person)
+}
+
+async fn deactivate(scim: &Api, person: &Value) {
+    let disable = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "value": {"active": false}}],
+    });
+    let path = format!("/Users/{}", text(&person["id"]));
+    scim.patch(&path, disable).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_email_collision_never_reaches_another_organizations_user() {
+    let emails = ["ada@acme.example", "ADA@ACME.EXAMPLE", "ada+x@acme.example"];
+    let scene = Scene::start(&emails).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let globex = api.organization("Globex", &["globex.example"]).await;
+    let victim = scene.connect(&acme, "verified_only").await;
+    let victim = scene.claims(&victim, "ada@acme.example").await;
+    let before = scene.users(&acme).await;
+
+    let evil = scene.connect(&globex, "verified_only").await;
+    for email in emails {
+        let page = scene.sign_in(&evil, email).await;
+        assert_eq!(page.tenon_error(), "email_domain_not_allowed", "{email}");
+        assert_failed_and_changed_nothing(&scene.tenon, &globex, "email_domain_not_allowed").await;
+    }
+    let evil = scene
+        .change(&evil, json!({"email_domain_policy": "any"}))
+        .await;
+    for email in emails {
+        let claims = scene.claims(&evil, email).await;
+        assert_ne!(claims["sub"], victim["sub"], "{email}");
+        assert_eq!(claims["org_id"], globex["id"], "{email}");
+        assert_eq!(claims["email_verified"], false, "{email}");
+    }
+    assert_eq!(scene.users(&acme).await, before);
+}
+
+#[tokio::test]
+async fn inside_an_organization_only_an_address_of_its_verified_domains_joins() {
+    let emails = [
+        "ada@acme.example",
+        "ADA@ACME.EXAMPLE",
+        "ada+x@acme.example",
+        "zoe@elsewhere.example",
+    ];
+    let scene = Scene::start(&emails).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let first = scene.connect(&acme, "any").await;
+    let second = scene.connect(&acme, "any").await;
+    let sub =
+        async |connection: &Value, email| scene.claims(connection, email).await["sub"].clone();
+
+    let ada = sub(&first, "ada@acme.example").await;
+    assert_eq!(sub(&second, "ADA@ACME.EXAMPLE").await, ada);
+    assert_ne!(sub(&second, "ada+x@acme.example").await, ada);
+    let outside = sub(&first, "zoe@elsewhere.example").await;
+    assert_ne!(sub(&second, "zoe@elsewhere.example").await, outside);
+    assert_eq!(sub(&first, "zoe@elsewhere.example").await, outside);
+}
+
+#[tokio::test]
+async fn without_jit_only_people_of_the_directory_come_in() {
+    let scene = Scene::start(&["ada@acme.example", "eve@acme.example"]).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let connection = scene.connect(&acme, "verified_only").await;
+    scene
+        .change(&connection, json!({"jit_provisioning": false}))
+        .await;
+    let page = scene.sign_in(&connection, "eve@acme.example").await;
+    assert_eq!(page.tenon_error(), "user_not_provisioned");
+    assert_failed_and_changed_nothing(&scene.tenon, &acme, "user_not_provisioned").await;
+
+    push(&acme, &scene.tenon, "ada@acme.example").await;
+    let claims = scene.claims(&connection, "ada@acme.example").await;
+    let users = scene.users(&acme).await;
+    assert_eq!(users.len(), 1);
+    assert_eq!(users[0]["id"], claims["sub"]);
+    let kinds = users[0]["sources"].as_array().expect("sources").iter();
+    let mut kinds: Vec<String> = kinds.map(|source| text(&source["kind"])).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["connection", "directory"]);
+}
+
+#[tokio::test]
+async fn a_deactivated_user_comes_back_by_no_sign_in() {
+    let emails = ["ada@acme.example", "ben@elsewhere.example"];
+    let scene = Scene::start(&emails).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let known = scene.connect(&acme, "any").await;
+    let (scim, ada) = push(&acme, &scene.tenon, "ada@acme.example").await;
+    let (elsewhere, ben) = push(&acme, &scene.tenon, "ben@elsewhere.example").await;
+    scene.claims(&known, "ada@acme.example").await;
+    deactivate(&scim, &ada).await;
+    deactivate(&elsewhere, &ben).await;
+
+    let other = scene.connect(&acme, "any").await;
+    for email in emails {
+        // By the identity that is known, and as somebody new.
+        for connection in [&known, &other] {
+            let page = scene.sign_in(connection, email).await;
+            assert_eq!(page.tenon_error(), "user_deactivated", "{email}");
+        }
+    }
+    let users = scene.users(&acme).await;
+    assert_eq!(users.len(), 2, "{users:?}");
+    assert!(users.iter().all(|user| user["active"] == false));
+    let sessions = api.get("/sessions").await.expect(200);
+    let mut sessions = sessions["data"].as_array().expect("a list").iter();
+    assert!(sessions.all(|session| session["state"] == "revoked"));
+}
