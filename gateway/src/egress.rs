@@ -17,7 +17,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 pub use client::Egress;
-pub use dns::{Dns, DnsError, Lookup};
+pub use dns::{Dns, DnsError, Lookup, TxtAnswer};
 pub use policy::{BlockReason, Blocked};
 
 /// Metadata, discovery documents, keys, token endpoints.

@@ -43,6 +43,7 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         )
         .at("/login", get(login::page).post(login::submit))
         .at("/login/choose", post(login::choose))
+        .at("/login/forget", post(login::forget))
         .at(
             "/login/continue/:handle",
             get(login::continue_login).post(login::decide),

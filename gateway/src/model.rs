@@ -21,7 +21,7 @@ mod user;
 mod webhook;
 
 pub use api_key::{ApiKey, ApiScope};
-pub use application::{Application, ApplicationType, ClientAuthMethod};
+pub use application::{Application, ApplicationType, ClientAuthMethod, DiscoveryMode};
 pub use audit::{Act, AuditActor, AuditEntry};
 pub use connection::{
     Connection, ConnectionKeyState, ConnectionState, ConnectionType, EmailDomainPolicy, Upkeep,
@@ -31,7 +31,7 @@ pub use connection_view::{
     SsoBinding, TokenEndpointAuthMethod, Transform,
 };
 pub use directory::{Directory, DirectoryState, DirectoryToken};
-pub use domain::{Domain, DomainState, TxtRecord};
+pub use domain::{Domain, DomainCheck, DomainCheckResult, DomainState, TxtRecord};
 pub(crate) use event::sample_event;
 pub use event::{Actor, ActorKind, Cause, CertificateNotice, EventType, IdentityEvent, Member};
 pub use group::Group;

@@ -60,7 +60,7 @@ pub(crate) mod tests;
 pub use counters::Counters;
 pub use open::{OpenError, Store};
 pub use reading::ReadPool;
-pub use routing::RoutedConnection;
+pub use routing::{DomainRoute, RoutedConnection};
 pub use scope::{DirectoryScope, OrgScope};
 pub use tx::{Reader, Reads, Snapshot, Tx};
 pub use vault::Vault;

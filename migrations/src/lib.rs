@@ -14,6 +14,7 @@ mod m20261122_000004_logout;
 mod m20261122_000005_login_responses;
 mod m20261127_000006_authorization_server;
 mod m20261127_000007_oidc_upstream;
+mod m20261127_000008_domain_checks;
 
 pub struct Migrator;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_login_responses::Migration),
             Box::new(m20261127_000006_authorization_server::Migration),
             Box::new(m20261127_000007_oidc_upstream::Migration),
+            Box::new(m20261127_000008_domain_checks::Migration),
         ]
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Screenshots land in the build's temporary folder, for a person to look at: Cargo names it when it runs the test.
 
+mod discovery;
+
 use std::path::{Path, PathBuf};
 
 use integration::{Chromium, Tenon};
@@ -22,6 +24,15 @@ async fn shoot(browser: &mut Chromium, name: &str) {
 async fn sign_in(browser: &mut Chromium, sandbox: &str, email: &str, person: &str) {
     browser.goto(&format!("{sandbox}/app")).await;
     browser.click("text=Sign in with SSO").await;
+    // From the second time on the page offers the last organization.
+    let different = "a:has-text('Use a different email')";
+    browser
+        .wait_for(&format!("input[name=email], {different}"))
+        .await;
+    let offered = "!document.querySelector('input[name=email]')";
+    if browser.script(offered).await == json!(true) {
+        browser.click(different).await;
+    }
     browser.fill("input[name=email]", email).await;
     browser.click("button:has-text('Continue')").await;
     browser

@@ -1,10 +1,9 @@
 use std::collections::BTreeSet;
 
-use integration::{Api, Idp, RelyingParty, Sink, Tenon, UserAgent, text};
+use integration::{Api, Idp, NameServer, RelyingParty, Sink, Tenon, UserAgent, text};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::domains::NameServer;
 use super::{acme, stranger};
 
 /// Everything that the log has, oldest first.
@@ -102,7 +101,7 @@ impl Audited {
 #[tokio::test]
 async fn every_operation_that_changes_something_is_in_the_log() {
     let dns = NameServer::start().await;
-    let tenon = Tenon::start_with(&[("TENON_DNS_SERVERS", &dns.address)]).await;
+    let tenon = Tenon::start_with(&[("TENON_DNS_SERVERS", dns.address())]).await;
     let mut acme = Audited::new(tenon.api()).await;
     let none = || Value::Null;
 
@@ -158,6 +157,10 @@ async fn every_operation_that_changes_something_is_in_the_log() {
     let domain = text(&domain["id"]);
     let operation = "POST /organizations/{id}/domains/{domain_id}/verify";
     acme.call(operation, &[&org, &domain], none(), &["domain.failed"])
+        .await;
+    let operation = "PATCH /organizations/{id}/domains/{domain_id}";
+    let body = json!({"include_subdomains": true});
+    acme.call(operation, &[&org, &domain], body, &["domain.updated"])
         .await;
     let operation = "DELETE /organizations/{id}/domains/{domain_id}";
     acme.call(operation, &[&org, &domain], none(), &["domain.deleted"])

@@ -7,6 +7,8 @@ mod bad_input;
 mod connections;
 mod conventions;
 mod directories;
+mod domain_checks;
+mod domain_claims;
 mod domains;
 mod idempotency;
 mod organizations;

@@ -5,7 +5,9 @@
 //   {"goto": url}                 {"fill": [selector, text]}     {"click": selector}   {"press": key}
 //   {"text": selector}            {"url": true}                  {"wait_for": selector}
 //   {"screenshot": path}          {"viewport": [width, height]}  {"script": expression}
+//   {"type": text}                {"aria": selector}             what assistive technology is told there
 //   {"problems": true}            what the console and the network complained about since the last asking
+//   {"requests": true}            the URLs asked for since the last asking
 // Selectors are Playwright's (CSS, text=…, role=…). The first line holds the context's options, for example
 // {"javaScriptEnabled": false, "colorScheme": "dark"}.
 const { createInterface } = require('node:readline');
@@ -23,11 +25,14 @@ async function main() {
 
   let page;
   let problems = [];
+  let requests = [];
   const commands = {
     goto: async (url) => (await page.goto(url))?.status() ?? null,
     fill: ([selector, text]) => page.fill(selector, text),
     click: (selector) => page.click(selector),
     press: (key) => page.keyboard.press(key),
+    type: (text) => page.keyboard.type(text),
+    aria: (selector) => page.locator(selector).ariaSnapshot(),
     text: (selector) => page.innerText(selector),
     url: () => page.url(),
     wait_for: async (selector) => void (await page.waitForSelector(selector)),
@@ -35,6 +40,7 @@ async function main() {
     viewport: ([width, height]) => page.setViewportSize({ width, height }),
     script: (expression) => page.evaluate(expression),
     problems: () => problems.splice(0),
+    requests: () => requests.splice(0),
   };
   async function open(options) {
     page = await (await browser.newContext(options)).newPage();
@@ -43,6 +49,7 @@ async function main() {
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) problems.push(`console: ${message.text()}`);
     });
+    page.on('request', (request) => requests.push(request.url()));
     page.on('requestfailed', (request) => {
       // A navigation that another one replaced is no problem of the page's.
       if (request.failure().errorText !== 'net::ERR_ABORTED') {

@@ -44,6 +44,16 @@ impl Chromium {
         self.command(json!({"press": key})).await;
     }
 
+    /// Types where the focus is.
+    pub async fn type_text(&mut self, text: &str) {
+        self.command(json!({"type": text})).await;
+    }
+
+    /// Roles and names there, as assistive technology is told them: Playwright's ARIA snapshot.
+    pub async fn aria(&mut self, selector: &str) -> String {
+        crate::text(&self.command(json!({"aria": selector})).await)
+    }
+
     /// What a person reads there; waits until it is there.
     pub async fn text(&mut self, selector: &str) -> String {
         crate::text(&self.command(json!({"text": selector})).await)
@@ -75,6 +85,12 @@ impl Chromium {
     pub async fn problems(&mut self) -> Vec<String> {
         let problems = self.command(json!({"problems": true})).await;
         serde_json::from_value(problems).expect("a list of texts")
+    }
+
+    /// The URLs asked for since the last asking.
+    pub async fn requests(&mut self) -> Vec<String> {
+        let requests = self.command(json!({"requests": true})).await;
+        serde_json::from_value(requests).expect("a list of texts")
     }
 
     async fn command(&mut self, command: Value) -> Value {

@@ -19,7 +19,7 @@ use gateway::{
 };
 use tempfile::TempDir;
 
-use crate::Database;
+use crate::{Database, NameServer};
 
 /// The machine's clock, moved on by what the test says.
 #[derive(Default)]
@@ -42,25 +42,38 @@ pub struct InProcess {
     pub app: App,
     pub clock: Arc<MovedClock>,
     pub database: Arc<Database>,
+    name_server: Option<String>,
     _directory: TempDir,
 }
 
 impl InProcess {
     pub async fn start() -> Self {
-        Self::over(Arc::new(Database::fresh().await), Arc::default()).await
+        Self::over(Arc::new(Database::fresh().await), Arc::default(), None).await
+    }
+
+    /// One that asks this name server for the proofs of domains.
+    pub async fn asking(server: &NameServer) -> Self {
+        let server = Some(server.address().to_owned());
+        Self::over(Arc::new(Database::fresh().await), Arc::default(), server).await
     }
 
     /// Another replica on the same database; on SQLite there is none.
     pub async fn replica(&self) -> Self {
-        Self::over(self.database.clone(), self.clock.clone()).await
+        let server = self.name_server.clone();
+        Self::over(self.database.clone(), self.clock.clone(), server).await
     }
 
-    async fn over(database: Arc<Database>, clock: Arc<MovedClock>) -> Self {
+    async fn over(
+        database: Arc<Database>,
+        clock: Arc<MovedClock>,
+        name_server: Option<String>,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let url = database.url().to_owned();
         let config = Config::load(None, |name| match name {
             "TENON_DATABASE_URL" => Some(url.clone()),
             "TENON_ENCRYPTION_KEYS" => Some(crate::tenon::ENCRYPTION_KEYS.to_owned()),
+            "TENON_DNS_SERVERS" => name_server.clone(),
             "TENON_EGRESS_ALLOW" => Some("127.0.0.0/8,::1/128".to_owned()),
             _ => None,
         })
@@ -73,6 +86,7 @@ impl InProcess {
             app,
             clock,
             database,
+            name_server,
             _directory: directory,
         }
     }

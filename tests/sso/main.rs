@@ -1,6 +1,8 @@
 //! A person signs in at their organization's identity provider, or does not.
 
 mod accounts;
+mod discovery;
+mod domain_scope;
 mod failures;
 mod hostile_xml;
 mod metadata;

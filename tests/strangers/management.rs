@@ -37,6 +37,16 @@ fn operations() -> Vec<(&'static str, Stranger, Value)> {
             json!({"domain": "evil.example"}),
         ),
         (
+            "GET /organizations/{id}/domains/{domain_id}",
+            Hidden,
+            none.clone(),
+        ),
+        (
+            "PATCH /organizations/{id}/domains/{domain_id}",
+            Hidden,
+            json!({"include_subdomains": true}),
+        ),
+        (
             "DELETE /organizations/{id}/domains/{domain_id}",
             Hidden,
             none.clone(),

@@ -53,6 +53,7 @@ pub async fn start(
         tokio::spawn(crate::flows::logout::notices::run(app.clone())),
         tokio::spawn(crate::flows::housekeeping::run(app.clone())),
         tokio::spawn(crate::flows::connections::upkeep::run(app.clone())),
+        tokio::spawn(crate::flows::domains::recheck::run(app.clone())),
     ];
     let endpoint = crate::http::routes(&app, &health);
     let drain = app.drain.clone();

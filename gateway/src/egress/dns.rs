@@ -11,7 +11,7 @@ use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts},
     net::runtime::TokioRuntimeProvider,
-    proto::rr::RData,
+    proto::rr::{RData, RecordType},
 };
 
 /// Asks for a name's addresses. The system's resolver outside of tests.
@@ -28,6 +28,17 @@ pub enum DnsError {
     Setup { reason: String },
     #[error("the name servers did not answer for {name}: {reason}")]
     Unavailable { name: String, reason: String },
+}
+
+/// What DNS says of the TXT records of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TxtAnswer {
+    /// Each with its strings joined (RFC 7208 3.3).
+    pub values: Vec<String>,
+    /// Where the name has no TXT record but is an alias: of what.
+    pub alias: Option<String>,
+    /// False for NXDOMAIN.
+    pub name_exists: bool,
 }
 
 /// In-process DNS: no thread is held while a hostile name server takes its time.
@@ -71,17 +82,22 @@ impl Dns {
         })
     }
 
-    /// The TXT records of `name`, each with its strings joined (RFC 7208 3.3); empty when there are none.
+    /// The TXT records of `name`, aliases followed.
     ///
     /// # Errors
     /// When no name server gives an answer, which says nothing about the record.
-    pub async fn txt(&self, name: &str) -> Result<Vec<String>, DnsError> {
+    pub async fn txt(&self, name: &str) -> Result<TxtAnswer, DnsError> {
         // A final dot: the search list of this machine is no part of the customer's domain.
         let absolute = format!("{}.", name.trim_end_matches('.'));
-        let lookup = match self.proofs.txt_lookup(absolute).await {
+        let lookup = match self.proofs.txt_lookup(absolute.clone()).await {
             Ok(lookup) => lookup,
             Err(error) if error.is_no_records_found() || error.is_nx_domain() => {
-                return Ok(Vec::new());
+                let alias = self.alias(absolute).await;
+                return Ok(TxtAnswer {
+                    values: Vec::new(),
+                    name_exists: !error.is_nx_domain() || alias.is_some(),
+                    alias,
+                });
             }
             Err(error) => {
                 let reason = error.to_string();
@@ -100,7 +116,22 @@ impl Dns {
                 }
                 _ => None,
             });
-        Ok(texts.collect())
+        Ok(TxtAnswer {
+            values: texts.collect(),
+            alias: None,
+            name_exists: true,
+        })
+    }
+
+    async fn alias(&self, name: String) -> Option<String> {
+        let lookup = self.proofs.lookup(name, RecordType::CNAME).await.ok()?;
+        lookup
+            .answers()
+            .iter()
+            .find_map(|record| match &record.data {
+                RData::CNAME(target) => Some(target.to_string().trim_end_matches('.').to_owned()),
+                _ => None,
+            })
     }
 }
 

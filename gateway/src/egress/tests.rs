@@ -365,5 +365,8 @@ async fn the_txt_proof_asks_the_configured_name_server() {
         }
     });
     let dns = Dns::new(&[address]).unwrap();
-    assert_eq!(dns.txt("_tenon.acme.example").await.unwrap(), ["token=42"]);
+    assert_eq!(
+        dns.txt("_tenon.acme.example").await.unwrap().values,
+        ["token=42"]
+    );
 }

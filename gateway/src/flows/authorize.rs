@@ -399,6 +399,7 @@ mod tests {
             backchannel_logout_uri: None,
             initiate_login_uri: None,
             token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
+            discovery: Default::default(),
             jwks: None,
             jwks_uri: None,
             created_at: now,

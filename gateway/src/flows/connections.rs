@@ -25,7 +25,7 @@ use crate::model::{
     EmailDomainPolicy, EventType, IdentityEvent, RoleSource, Timestamp,
 };
 use crate::store::{
-    OrgScope, Reads, Tx, applications, connection_keys, connection_upkeep, connections,
+    OrgScope, Reads, Tx, applications, connection_keys, connection_upkeep, connections, domains,
     role_mappings, sessions, users,
 };
 
@@ -393,6 +393,7 @@ pub async fn remove(
     let now = Timestamp::from(app.clock.now());
     sessions::end_sessions_of_connection(tx, scope, id, &source, cause, now).await?;
     let before = users::lock(tx, scope, &ids).await?;
+    domains::forget_connection(tx, scope, id).await?;
     connections::remove(tx, scope, id).await?;
     let after = users::load(tx, scope, &ids).await?;
     // They have lost a source.

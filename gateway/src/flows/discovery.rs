@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::AuthorizeRequest;
 use crate::ids::ConnectionId;
-use crate::store::{OrgScope, RoutedConnection, connections, global};
+use crate::store::{DomainRoute, OrgScope, RoutedConnection, connections, global};
 
 /// Where a sign-in goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,12 +64,39 @@ pub async fn route(app: &App, request: &AuthorizeRequest) -> Result<Route, Error
     })
 }
 
-/// The route of an email address or a bare domain.
+/// The route of a canonical domain: to its own connection where it has one, else as its organization's.
 pub fn of_domain(app: &App, domain: &str) -> Route {
-    match app.store.organization_of_domain(domain) {
-        Some(scope) => of_organization(app, scope),
+    match app.store.route_of_domain(domain) {
         None => Route::NoRoute,
+        Some(DomainRoute {
+            scope,
+            connection: None,
+        }) => of_organization(app, scope),
+        // While that connection is off nobody is sent to another one instead: its people are not known there.
+        Some(DomainRoute {
+            scope,
+            connection: Some(id),
+        }) => match active(app, &scope, id) {
+            Some(_) => Route::Connection {
+                scope,
+                connection: id,
+            },
+            None => Route::NoRoute,
+        },
     }
+}
+
+/// The route of an organization's slug, in whatever case it is typed.
+pub async fn of_slug(app: &App, slug: &str) -> Result<Route, Error> {
+    let slug = slug.trim().to_lowercase();
+    let found = global::organization_of_slug(&app.store.read(), &slug).await?;
+    Ok(found.map_or(Route::NoRoute, |scope| of_organization(app, scope)))
+}
+
+/// A connection of the organization, if it is active.
+pub fn active(app: &App, scope: &OrgScope, id: ConnectionId) -> Option<RoutedConnection> {
+    let connections = app.store.active_connections(scope);
+    connections.into_iter().find(|known| known.id == id)
 }
 
 fn of_organization(app: &App, scope: OrgScope) -> Route {

@@ -62,7 +62,8 @@ pub async fn create(
     let mut wanted = new.domains;
     wanted.sort();
     for domain in wanted {
-        let domain = domains::add(app, tx, &scope, domain, true, cause).await?;
+        let domain =
+            domains::add(app, tx, &scope, domains::NewDomain::trusted(domain), cause).await?;
         organization.domains.push(OrganizationDomain {
             id: domain.id,
             domain: domain.domain,

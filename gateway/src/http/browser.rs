@@ -45,15 +45,24 @@ pub(super) fn request_id(request: &Request) -> String {
 }
 
 fn cookie(app: &App, request: &Request) -> Option<String> {
-    let name = cookie_name(app);
+    cookie_values(request, cookie_name(app))
+        .find(|value| is_token(value))
+        .map(ToOwned::to_owned)
+}
+
+/// The values of all cookies of this name: a neighbour on a parent domain may have set one too.
+pub(super) fn cookie_values<'a>(
+    request: &'a Request,
+    name: &'a str,
+) -> impl Iterator<Item = &'a str> {
     let headers = request.headers().get_all(header::COOKIE);
     headers
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, value)| *key == name && is_token(value))
-        .map(|(_, value)| value.to_owned())
+        .filter(move |(key, _)| *key == name)
+        .map(|(_, value)| value)
 }
 
 /// Only what we could have made: 256 bits as base64url.

@@ -1,7 +1,9 @@
-//! The hosted sign-in pages and the continue step (PORTAL H1, H3, H4; CONTRACT section 5).
+//! The hosted sign-in pages and the continue step (PORTAL H1 to H4; CONTRACT section 5).
 //!
 //! No state is kept for a page: its form carries the application's whole authorization request in `flow`, and
 //! it is checked again from the start when it comes back.
+
+mod remembered;
 
 use std::time::Duration;
 
@@ -12,13 +14,17 @@ use serde::Deserialize;
 
 use super::client_ip::ClientIp;
 use super::limits::{Limit, Limited};
-use super::oauth::authorize::{answer_to, ask, follow, read};
+use super::oauth::authorize::{Visitor, answer_to, ask, follow, offer, read, see_other};
 use super::pages::{self, ContinueAsPage, ErrorPage, SignInMessage};
 use super::{browser, error_page, too_many};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Decision, Finished};
+use crate::model::{Application, DiscoveryMode};
+use crate::store::organizations;
+
+pub(crate) use remembered::Remembered;
 
 /// A hit and a miss take the same time, at least this (SECURITY-MODEL G11, PORTAL H4).
 const DISCOVERY_TIME: Duration = Duration::from_millis(150);
@@ -30,22 +36,31 @@ const SLOWED_DOWN: Duration = Duration::from_secs(2);
 struct Flow {
     #[serde(default)]
     flow: String,
+    /// Present: the form, whatever this browser remembers.
+    form: Option<String>,
 }
 
-/// H1 again, after the back button or a language switch.
+/// H1 or H2 again, after the back button or a switch of theme.
 #[handler]
 pub(crate) async fn page(app: Data<&App>, request: &Request, Query(flow): Query<Flow>) -> Response {
     let mut browser = browser::of(&app, request);
     browser::bind(&app, &mut browser);
+    let remembered = Remembered::of(&app, request);
+    let visitor = Visitor {
+        browser: &browser,
+        remembered: &remembered,
+        keeps_email: false,
+    };
     let answer = match read(&app, &flow.flow).await {
-        Ok(Ok((request, application))) => ask(
-            &app,
-            &request,
-            &application,
-            &flow.flow,
-            &browser,
-            SignInMessage::Ask,
-        ),
+        Ok(Ok((request, application))) => {
+            let query = &flow.flow;
+            let offered = match flow.form {
+                None => offer(&app, &request, &application, query, visitor),
+                Some(_) => None,
+            };
+            let message = SignInMessage::Ask;
+            offered.unwrap_or_else(|| ask(&app, &request, &application, query, &browser, message))
+        }
         Ok(Err(_)) => start_again(),
         Err(error) => error_page::internal(&error, &browser.request_id),
     };
@@ -53,24 +68,29 @@ pub(crate) async fn page(app: Data<&App>, request: &Request, Query(flow): Query<
 }
 
 #[derive(Deserialize)]
-struct EmailForm {
+struct SignInForm {
     #[serde(default)]
     flow: String,
     #[serde(default)]
     csrf: String,
     #[serde(default)]
     email: String,
+    /// The organization's slug, where the application asks for that.
+    #[serde(default)]
+    code: String,
+    /// A ticked box.
+    remember: Option<String>,
 }
 
-/// The email was typed: to its organization's IdP, or H4.
+/// The email or the code was typed: to its organization's IdP, or H4.
 #[handler]
 pub(crate) async fn submit(
     app: Data<&App>,
     request: &Request,
-    Form(form): Form<EmailForm>,
+    Form(form): Form<SignInForm>,
 ) -> Response {
     let mut browser = browser::of(&app, request);
-    let time = match pace(&app, request, &form.email) {
+    let time = match pace(&app, request, &form) {
         Ok(time) => time,
         Err(limited) => return too_many(&limited),
     };
@@ -78,7 +98,8 @@ pub(crate) async fn submit(
     let holds = browser::csrf_holds(&app, &browser, &form.csrf);
     browser::bind(&app, &mut browser);
     let answer = if holds {
-        discover(&app, &form, &browser).await
+        let remembered = Remembered::of(&app, request);
+        discover(&app, &form, &browser, remembered).await
     } else {
         Ok(start_again())
     };
@@ -87,14 +108,17 @@ pub(crate) async fn submit(
     with_cookie(&app, &browser, answer)
 }
 
-/// How long the answer takes, or why there is none: by the address that asks, and by the domain typed. A hit
-/// counts as a miss does.
-fn pace(app: &App, request: &Request, email: &str) -> Result<Duration, Limited> {
+/// How long the answer takes, or why there is none: by the address that asks, and by the domain or code typed.
+/// A hit counts as a miss does.
+fn pace(app: &App, request: &Request, form: &SignInForm) -> Result<Duration, Limited> {
     let network = request.data::<ClientIp>().map(|client| client.network());
     let limits = &app.rate_limits;
     limits.check(Limit::SignInFlood, network)?;
-    if let Some(domain) = discovery::domain_of_email(email) {
+    if let Some(domain) = discovery::domain_of_email(&form.email) {
         limits.check(Limit::SignInDomain, domain)?;
+    }
+    if !form.code.is_empty() {
+        limits.check(Limit::SignInDomain, form.code.trim().to_lowercase())?;
     }
     Ok(match limits.check(Limit::SignInForm, network) {
         Ok(()) => DISCOVERY_TIME,
@@ -102,25 +126,76 @@ fn pace(app: &App, request: &Request, email: &str) -> Result<Duration, Limited> 
     })
 }
 
-async fn discover(app: &App, form: &EmailForm, browser: &Browser) -> Result<Response, Error> {
+async fn discover(
+    app: &App,
+    form: &SignInForm,
+    browser: &Browser,
+    mut remembered: Remembered,
+) -> Result<Response, Error> {
     let (mut request, application) = match read(app, &form.flow).await? {
         Ok(read) => read,
         Err(answer) => return Ok(answer),
     };
-    request.login_hint = Some(form.email.trim().to_owned());
-    let Some(domain) = discovery::domain_of_email(&form.email) else {
-        let message = SignInMessage::NotAnAddress;
-        return Ok(ask(
-            app,
-            &request,
-            &application,
-            &form.flow,
-            browser,
-            message,
-        ));
+    let mut flow = form.flow.clone();
+    let route = match application.discovery {
+        // The page has no field.
+        DiscoveryMode::HintOnly => Route::NoRoute,
+        DiscoveryMode::Slug => discovery::of_slug(app, &form.code).await?,
+        DiscoveryMode::Email => {
+            let email = form.email.trim();
+            request.login_hint = Some(email.to_owned());
+            let Some(domain) = discovery::domain_of_email(email) else {
+                let message = SignInMessage::NotAnAddress;
+                return Ok(ask(app, &request, &application, &flow, browser, message));
+            };
+            // Through a page of choices too: the IdP gets it as its hint.
+            flow = with_hint(&flow, email);
+            discovery::of_domain(app, &domain)
+        }
     };
-    let route = discovery::of_domain(app, &domain);
-    follow(app, route, request, &application, &form.flow, browser).await
+    let email = request.login_hint.clone();
+    let visitor = Visitor {
+        browser,
+        remembered: &remembered,
+        keeps_email: form.remember.is_some(),
+    };
+    let answer = follow(app, route.clone(), request, &application, &flow, visitor).await?;
+    let email = email.filter(|_| form.remember.is_some());
+    remember(app, &route, &application, email, &mut remembered, answer).await
+}
+
+/// The application's request with this email for its `login_hint`.
+fn with_hint(flow: &str, email: &str) -> String {
+    let others =
+        url::form_urlencoded::parse(flow.as_bytes()).filter(|(name, _)| name != "login_hint");
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(others)
+        .append_pair("login_hint", email)
+        .finish()
+}
+
+/// On the way to an IdP the browser is told to remember it.
+async fn remember(
+    app: &App,
+    route: &Route,
+    application: &Application,
+    email: Option<String>,
+    remembered: &mut Remembered,
+    mut answer: Response,
+) -> Result<Response, Error> {
+    let Route::Connection { scope, connection } = route else {
+        return Ok(answer);
+    };
+    let status = answer.status();
+    if !(status.is_success() || status.is_redirection()) {
+        return Ok(answer);
+    }
+    if let Some(organization) = organizations::find(&app.store.read(), scope).await? {
+        let named = (organization.id, organization.name.as_str());
+        remembered.put(application.id, named, *connection, email);
+        remembered.set(app, &mut answer);
+    }
+    Ok(answer)
 }
 
 #[derive(Deserialize)]
@@ -131,9 +206,10 @@ struct ChoiceForm {
     csrf: String,
     #[serde(default)]
     connection_id: String,
+    remember: Option<String>,
 }
 
-/// H3: one of an organization's connections was chosen.
+/// H2 and H3: one of the connections was chosen.
 #[handler]
 pub(crate) async fn choose(
     app: Data<&App>,
@@ -144,7 +220,8 @@ pub(crate) async fn choose(
     let holds = browser::csrf_holds(&app, &browser, &form.csrf);
     browser::bind(&app, &mut browser);
     let answer = if holds {
-        chosen(&app, &form, &browser).await
+        let remembered = Remembered::of(&app, request);
+        chosen(&app, &form, &browser, remembered).await
     } else {
         Ok(start_again())
     };
@@ -152,17 +229,62 @@ pub(crate) async fn choose(
     with_cookie(&app, &browser, answer)
 }
 
-async fn chosen(app: &App, form: &ChoiceForm, browser: &Browser) -> Result<Response, Error> {
+async fn chosen(
+    app: &App,
+    form: &ChoiceForm,
+    browser: &Browser,
+    mut remembered: Remembered,
+) -> Result<Response, Error> {
     let (mut request, application) = match read(app, &form.flow).await? {
         Ok(read) => read,
         Err(answer) => return Ok(answer),
     };
-    request.connection_id = form.connection_id.parse().ok();
-    let route = match request.connection_id {
+    let connection = form.connection_id.parse().ok();
+    request.connection_id = connection;
+    let typed = request.login_hint.clone();
+    if let Some(id) = connection
+        && request.login_hint.is_none()
+    {
+        request.login_hint = remembered.email(id).map(ToOwned::to_owned);
+    }
+    let route = match connection {
         Some(_) => discovery::route(app, &request).await?,
         None => Route::NoRoute,
     };
-    follow(app, route, request, &application, &form.flow, browser).await
+    let visitor = Visitor {
+        browser,
+        remembered: &remembered,
+        keeps_email: form.remember.is_some(),
+    };
+    let flow = &form.flow;
+    let answer = follow(app, route.clone(), request, &application, flow, visitor).await?;
+    let email = typed.filter(|_| form.remember.is_some());
+    remember(app, &route, &application, email, &mut remembered, answer).await
+}
+
+#[derive(Deserialize)]
+struct ForgetForm {
+    #[serde(default)]
+    flow: String,
+    #[serde(default)]
+    csrf: String,
+}
+
+/// H2: this browser is to remember nothing.
+#[handler]
+pub(crate) async fn forget(
+    app: Data<&App>,
+    request: &Request,
+    Form(form): Form<ForgetForm>,
+) -> Response {
+    let browser = browser::of(&app, request);
+    if !browser::csrf_holds(&app, &browser, &form.csrf) {
+        return start_again();
+    }
+    let flow: String = url::form_urlencoded::byte_serialize(form.flow.as_bytes()).collect();
+    let mut answer = see_other(&format!("/login?flow={flow}&form=1"));
+    Remembered::forget(&app, &mut answer);
+    answer
 }
 
 /// The continue step: the Lax cookie set at the begin is readable here.

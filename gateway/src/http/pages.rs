@@ -12,6 +12,8 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 
+use crate::model::DiscoveryMode;
+
 pub use sentences::{Mender, Situation, sentence};
 
 /// A rendered page with what belongs to it: status, where its forms may lead, and CONTRACT section 5's
@@ -121,8 +123,8 @@ impl IntoResponse for Page {
     }
 }
 
-/// H1: asks for the work email. Posts `flow`, `csrf` and `email` to `/login`; reachable at
-/// `/login?flow={flow}`.
+/// H1: asks for the work email, or for the organization's code. Posts `flow`, `csrf` and `email` (with `remember`)
+/// or `code` to `/login`; reachable at `/login?flow={flow}&form=1`.
 #[derive(Debug, Template)]
 #[template(path = "sign_in.html")]
 pub struct SignInPage<'a> {
@@ -132,6 +134,7 @@ pub struct SignInPage<'a> {
     pub csrf: &'a str,
     /// What was typed before, or the `login_hint`.
     pub email: &'a str,
+    pub asks: DiscoveryMode,
     pub message: SignInMessage,
     /// The application's own login page.
     pub app_url: Option<&'a str>,
@@ -151,6 +154,18 @@ impl SignInPage<'_> {
     fn has_problem(&self) -> bool {
         self.message != SignInMessage::Ask
     }
+
+    fn has_field(&self) -> bool {
+        self.asks != DiscoveryMode::HintOnly
+    }
+
+    fn by_email(&self) -> bool {
+        self.asks == DiscoveryMode::Email
+    }
+
+    fn by_code(&self) -> bool {
+        self.asks == DiscoveryMode::Slug
+    }
 }
 
 pub fn sign_in(page: &SignInPage<'_>) -> Page {
@@ -169,6 +184,10 @@ pub struct ChoosePage<'a> {
     pub flow: &'a str,
     pub csrf: &'a str,
     pub choices: &'a [Choice],
+    /// Whether the person asked to keep the email that led here.
+    pub remember: bool,
+    /// What the link to the sign-in page says.
+    pub other: &'a str,
     pub loopback_http: bool,
 }
 
@@ -177,9 +196,39 @@ pub struct Choice {
     pub connection_id: String,
     /// The label the operator chose ("Acme contractors").
     pub name: String,
+    pub used_before: bool,
 }
 
 pub fn choose(page: &ChoosePage<'_>) -> Page {
+    Page::new(page, StatusCode::OK).form_action(FormAction::AnyIdp {
+        loopback_http: page.loopback_http,
+    })
+}
+
+/// H2: where this browser signed in before. Posts `flow`, `csrf` and `connection_id` to `/login/choose`, or the
+/// first two to `/login/forget`.
+#[derive(Debug, Template)]
+#[template(path = "remembered.html")]
+pub struct RememberedPage<'a> {
+    pub app: &'a str,
+    pub flow: &'a str,
+    pub csrf: &'a str,
+    pub choices: &'a [RememberedChoice],
+    /// What the link to the sign-in page says.
+    pub other: &'a str,
+    pub loopback_http: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RememberedChoice {
+    pub connection_id: String,
+    pub org: String,
+    pub connection: String,
+    /// Empty unless the person had it kept.
+    pub email: String,
+}
+
+pub fn remembered(page: &RememberedPage<'_>) -> Page {
     Page::new(page, StatusCode::OK).form_action(FormAction::AnyIdp {
         loopback_http: page.loopback_http,
     })

@@ -36,6 +36,21 @@ impl ClientAuthMethod {
     }
 }
 
+/// What the hosted sign-in page asks for when a request names no organization. That a domain signs in here shows
+/// by nature where an email is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum, EnumIter, DeriveActiveEnum)]
+#[oai(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum DiscoveryMode {
+    /// The work email, whose domain decides.
+    #[default]
+    Email,
+    /// The organization's slug, called its sign-in code.
+    Slug,
+    /// Nothing: the request itself has to name where it goes.
+    HintOnly,
+}
+
 /// An OIDC client: the B2B application. Its id is its `client_id`.
 #[derive(Debug, Clone, PartialEq, Object)]
 pub struct Application {
@@ -55,6 +70,7 @@ pub struct Application {
     pub initiate_login_uri: Option<String>,
     /// With a secret, the header and the form are both taken.
     pub token_endpoint_auth_method: ClientAuthMethod,
+    pub discovery: DiscoveryMode,
     /// Public keys of a `private_key_jwt` client (RFC 7517).
     pub jwks: Option<Value>,
     /// Where such a client publishes them instead.

@@ -32,6 +32,26 @@ pub async fn owner_of_connection(
     Ok(owner.map(OrgScope::from_evidence))
 }
 
+/// The organization whose slug a person typed as its sign-in code. As with a domain, the scope shows nothing but
+/// where that organization signs in.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a slug is unique over all organizations"
+)]
+pub async fn organization_of_slug(
+    db: &impl Reads,
+    slug: &str,
+) -> Result<Option<OrgScope>, StoreError> {
+    let found: Option<OrganizationId> = organizations::Entity::find()
+        .select_only()
+        .column(organizations::Column::Id)
+        .filter(organizations::Column::Slug.eq(slug))
+        .into_tuple()
+        .one(db.db())
+        .await?;
+    Ok(found.map(OrgScope::from_evidence))
+}
+
 /// An id of which an API key may ask; its owner is an organization.
 pub trait Owned: Copy + Send + Sync {
     /// What a 404 calls it.

@@ -18,7 +18,7 @@ use super::counters::Counters;
 use super::group_commit::GroupCommit;
 use super::reading::{ReadFrom, ReadPool};
 use super::remembered::Remembered;
-use super::routing::{RoutedConnection, Routing};
+use super::routing::{DomainRoute, RoutedConnection, Routing};
 use super::tx::{Reader, Snapshot, Tx, Writer};
 use super::{OrgScope, StoreError};
 use crate::clock::{Clock, Entropy};
@@ -262,9 +262,9 @@ impl Store {
         }
     }
 
-    /// The organization that verified `domain`, from memory (discovery never queries).
-    pub fn organization_of_domain(&self, domain: &str) -> Option<OrgScope> {
-        self.0.routing.organization_of(domain)
+    /// Where the addresses of `domain` sign in, from memory (discovery never queries).
+    pub fn route_of_domain(&self, domain: &str) -> Option<DomainRoute> {
+        self.0.routing.route_of(domain)
     }
 
     /// A scope for the organization that an authorization request names: it shows nothing but active

@@ -5,16 +5,16 @@
 //! are what everything else that is kept in memory is compared with (`remembered.rs`).
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::Mutex;
 
 use super::entity::{config_changes, config_version, connections, domains};
 use super::tx::Reader;
 use super::{OrgScope, Reads, StoreError};
-use crate::ids::{ConnectionId, OrganizationId};
+use crate::ids::{ConnectionId, DomainId, OrganizationId};
 use crate::model::{ConnectionState, ConnectionType, DomainState};
 
 /// An active connection as discovery names it.
@@ -30,7 +30,7 @@ pub struct RoutedConnection {
 struct OrganizationEntry {
     /// The config version at which this entry was read.
     generation: i64,
-    domains: Box<[Box<str>]>,
+    domains: Box<[Arc<str>]>,
     connections: Box<[RoutedConnection]>,
 }
 
@@ -42,7 +42,9 @@ struct DomainEntry {
 
 #[derive(Default)]
 struct Index {
-    domains: HashMap<Box<str>, DomainEntry>,
+    domains: HashMap<Arc<str>, DomainEntry>,
+    /// Of the few domains that lead to one connection. Beside their entries, which there may be many of.
+    assigned: HashMap<Arc<str>, ConnectionId>,
     organizations: HashMap<OrganizationId, OrganizationEntry>,
     /// The last change of what stands above organizations: applications, API keys.
     deployment: i64,
@@ -50,6 +52,14 @@ struct Index {
     version: i64,
     /// Since when no change of others can have been missed. `None` after a failure.
     true_at: Option<Instant>,
+}
+
+/// Where the addresses of a domain sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DomainRoute {
+    pub scope: OrgScope,
+    /// The one connection, active or not; else any active one of the organization.
+    pub connection: Option<ConnectionId>,
 }
 
 /// The index, and up to which change it was read.
@@ -64,23 +74,20 @@ pub(super) struct Routing {
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 impl Routing {
-    /// The organization that verified `domain` (canonical: A-label, lower case), or a parent domain that
-    /// says it speaks for its subdomains.
-    pub(super) fn organization_of(&self, domain: &str) -> Option<OrgScope> {
+    /// Where `domain` (canonical: A-label, lower case) leads: the organization that verified it, or a parent
+    /// domain that says it speaks for its subdomains. The nearest one decides.
+    pub(super) fn route_of(&self, domain: &str) -> Option<DomainRoute> {
         let index = self.read();
-        if let Some(entry) = index.domains.get(domain) {
-            return Some(OrgScope::from_evidence(entry.organization));
-        }
-        let mut rest = domain;
-        while let Some((_, parent)) = rest.split_once('.') {
-            if let Some(entry) = index.domains.get(parent) {
-                return entry
-                    .include_subdomains
-                    .then(|| OrgScope::from_evidence(entry.organization));
+        let mut name = domain;
+        loop {
+            if let Some(entry) = index.domains.get(name) {
+                return (name == domain || entry.include_subdomains).then(|| DomainRoute {
+                    scope: OrgScope::from_evidence(entry.organization),
+                    connection: index.assigned.get(name).copied(),
+                });
             }
-            rest = parent;
+            name = name.split_once('.')?.1;
         }
-        None
     }
 
     /// The organization's active connections, newest last.
@@ -95,8 +102,8 @@ impl Routing {
 
     /// Whether an address in `domain` may sign in to this organization (SECURITY-MODEL G4).
     pub(super) fn owns(&self, organization: OrganizationId, domain: &str) -> bool {
-        self.organization_of(domain)
-            .is_some_and(|scope| scope.organization() == organization)
+        self.route_of(domain)
+            .is_some_and(|route| route.scope.organization() == organization)
     }
 
     /// The organization's verified domains.
@@ -160,7 +167,7 @@ impl Routing {
     async fn read_changes(&self, db: &Reader, seen: Option<i64>) -> Result<i64, StoreError> {
         let Some(last) = seen else {
             let version = current_version(db).await?;
-            self.load(db, None, version).await?;
+            self.load_all(db, version).await?;
             return Ok(version);
         };
         let changes = changes_since(db, last).await?;
@@ -173,7 +180,7 @@ impl Routing {
             .collect();
         for changed in changed {
             match changed {
-                Some(organization) => self.load(db, Some(organization), version).await?,
+                Some(organization) => self.load(db, organization, version).await?,
                 None => {
                     let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
                     index.deployment = version;
@@ -183,85 +190,151 @@ impl Routing {
         Ok(version)
     }
 
-    /// Reads one organization, or all of them.
+    /// Reads one organization anew.
     async fn load(
         &self,
         db: &Reader,
-        organization: Option<OrganizationId>,
+        organization: OrganizationId,
         version: i64,
     ) -> Result<(), StoreError> {
-        let (domains, connections) = rows(db, organization).await?;
-        let mut entries: HashMap<OrganizationId, (Vec<Box<str>>, Vec<RoutedConnection>)> =
-            HashMap::new();
-        entries.extend(organization.map(|id| (id, Default::default())));
+        let of_it = Condition::all().add(domains::Column::OrganizationId.eq(organization));
+        let domains = domain_rows(db, of_it, None).await?;
+        let of_it = Condition::all().add(connections::Column::OrganizationId.eq(organization));
+        let connections = connection_rows(db, of_it, None).await?;
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(old) = organization.and_then(|id| index.organizations.remove(&id)) {
-            for domain in &old.domains {
-                // Another organization may have taken the domain over in the meantime.
-                if index
-                    .domains
-                    .get(domain)
-                    .is_some_and(|it| Some(it.organization) == organization)
-                {
-                    index.domains.remove(domain);
-                }
+        index.forget(organization);
+        index.add(domains, connections, version);
+        // Even when it has nothing: its generation tells that something changed.
+        index
+            .organizations
+            .entry(organization)
+            .or_default()
+            .generation = version;
+        Ok(())
+    }
+
+    /// Reads all organizations, a page at a time: what a page took is free again before the next one, so that
+    /// many organizations cost no more memory than their entries.
+    async fn load_all(&self, db: &Reader, version: i64) -> Result<(), StoreError> {
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Index::default();
+        let mut last = None;
+        loop {
+            let after = last.map(|id: DomainId| domains::Column::Id.gt(id));
+            let rows = domain_rows(db, Condition::all().add_option(after), Some(PAGE)).await?;
+            last = rows.last().map(|row| row.0);
+            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            index.add(rows, Vec::new(), version);
+            if last.is_none() {
+                break;
             }
         }
-        for (organization, domain, include_subdomains) in domains {
-            let domain: Box<str> = domain.into();
-            entries
-                .entry(organization)
-                .or_default()
-                .0
-                .push(domain.clone());
-            index.domains.insert(
-                domain,
-                DomainEntry {
-                    organization,
-                    include_subdomains,
-                },
-            );
+        let mut last = None;
+        loop {
+            let after = last.map(|id: ConnectionId| connections::Column::Id.gt(id));
+            let rows = connection_rows(db, Condition::all().add_option(after), Some(PAGE)).await?;
+            last = rows.last().map(|(_, connection)| connection.id);
+            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            index.add(Vec::new(), rows, version);
+            if last.is_none() {
+                return Ok(());
+            }
         }
-        for (organization, connection) in connections {
-            entries.entry(organization).or_default().1.push(connection);
-        }
-        for (organization, (domains, connections)) in entries {
-            index.organizations.insert(
-                organization,
-                OrganizationEntry {
-                    generation: version,
-                    domains: domains.into(),
-                    connections: connections.into(),
-                },
-            );
-        }
-        Ok(())
     }
 }
 
-type DomainRow = (OrganizationId, String, bool);
+impl Index {
+    fn forget(&mut self, organization: OrganizationId) {
+        let Some(old) = self.organizations.remove(&organization) else {
+            return;
+        };
+        for domain in &old.domains {
+            // Another organization may have taken the domain over in the meantime.
+            let entry = self.domains.get(domain);
+            if entry.is_some_and(|it| it.organization == organization) {
+                self.domains.remove(domain);
+                self.assigned.remove(domain);
+            }
+        }
+    }
+
+    /// Adds rows to what is there of their organizations.
+    fn add(&mut self, domains: Vec<DomainRow>, connections: Vec<ConnectionRow>, version: i64) {
+        for (_, organization, domain, include_subdomains, connection) in domains {
+            let domain: Arc<str> = domain.into();
+            let entry = self.organizations.entry(organization).or_default();
+            entry.generation = version;
+            entry.domains = appended(&mut entry.domains, Arc::clone(&domain));
+            match connection {
+                Some(connection) => {
+                    self.assigned.insert(Arc::clone(&domain), connection);
+                }
+                None => {
+                    self.assigned.remove(&domain);
+                }
+            }
+            let entry = DomainEntry {
+                organization,
+                include_subdomains,
+            };
+            self.domains.insert(domain, entry);
+        }
+        for (organization, connection) in connections {
+            let entry = self.organizations.entry(organization).or_default();
+            entry.generation = version;
+            entry.connections = appended(&mut entry.connections, connection);
+        }
+    }
+}
+
+/// Organizations have few of each, and there are many organizations: no spare room.
+fn appended<T>(list: &mut Box<[T]>, item: T) -> Box<[T]> {
+    let mut list = std::mem::take(list).into_vec();
+    list.reserve_exact(1);
+    list.push(item);
+    list.into_boxed_slice()
+}
+
+/// Rows read at a time when all are.
+const PAGE: u64 = 2_000;
+
+type DomainRow = (DomainId, OrganizationId, String, bool, Option<ConnectionId>);
 type ConnectionRow = (OrganizationId, RoutedConnection);
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the index spans organizations and hands out scopes"
 )]
-async fn rows(
+async fn domain_rows(
     db: &Reader,
-    organization: Option<OrganizationId>,
-) -> Result<(Vec<DomainRow>, Vec<ConnectionRow>), StoreError> {
-    let mut query = domains::Entity::find()
+    which: Condition,
+    limit: Option<u64>,
+) -> Result<Vec<DomainRow>, StoreError> {
+    Ok(domains::Entity::find()
         .select_only()
+        .column(domains::Column::Id)
         .column(domains::Column::OrganizationId)
         .column(domains::Column::Domain)
         .column(domains::Column::IncludeSubdomains)
-        .filter(domains::Column::State.eq(DomainState::Verified));
-    if let Some(organization) = organization {
-        query = query.filter(domains::Column::OrganizationId.eq(organization));
-    }
-    let domains = query.into_tuple::<DomainRow>().all(db.db()).await?;
+        .column(domains::Column::ConnectionId)
+        .filter(domains::Column::State.eq(DomainState::Verified))
+        .filter(which)
+        .order_by_asc(domains::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db.db())
+        .await?)
+}
 
-    let mut query = connections::Entity::find()
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the index spans organizations and hands out scopes"
+)]
+async fn connection_rows(
+    db: &Reader,
+    which: Condition,
+    limit: Option<u64>,
+) -> Result<Vec<ConnectionRow>, StoreError> {
+    let rows = connections::Entity::find()
         .select_only()
         .column(connections::Column::OrganizationId)
         .column(connections::Column::Id)
@@ -269,11 +342,9 @@ async fn rows(
         .column(connections::Column::Kind)
         .column(connections::Column::Provider)
         .filter(connections::Column::State.eq(ConnectionState::Active))
-        .order_by_asc(connections::Column::Id);
-    if let Some(organization) = organization {
-        query = query.filter(connections::Column::OrganizationId.eq(organization));
-    }
-    let connections = query
+        .filter(which)
+        .order_by_asc(connections::Column::Id)
+        .limit(limit)
         .into_tuple::<(
             OrganizationId,
             ConnectionId,
@@ -282,22 +353,18 @@ async fn rows(
             Option<String>,
         )>()
         .all(db.db())
-        .await?
-        .into_iter()
-        .map(|(organization, id, name, kind, provider)| {
-            let provider = provider.map(Into::into);
-            (
-                organization,
-                RoutedConnection {
-                    id,
-                    name: name.into(),
-                    kind,
-                    provider,
-                },
-            )
-        })
-        .collect();
-    Ok((domains, connections))
+        .await?;
+    let connection =
+        |(organization, id, name, kind, provider): (_, _, String, _, Option<String>)| {
+            let connection = RoutedConnection {
+                id,
+                name: name.into(),
+                kind,
+                provider: provider.map(Into::into),
+            };
+            (organization, connection)
+        };
+    Ok(rows.into_iter().map(connection).collect())
 }
 
 #[expect(clippy::disallowed_methods, reason = "one row above all organizations")]

@@ -18,7 +18,9 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::applications as flow;
 use crate::ids::ApplicationId;
-use crate::model::{Application, ApplicationType, ClientAuthMethod, SigningAlgorithm};
+use crate::model::{
+    Application, ApplicationType, ClientAuthMethod, DiscoveryMode, SigningAlgorithm,
+};
 use crate::store::applications;
 
 #[derive(Debug, Object)]
@@ -46,6 +48,9 @@ struct NewApplication {
     initiate_login_uri: Option<String>,
     /// `client_secret_basic` by default, `private_key_jwt` when keys are given, `none` for a public application.
     token_endpoint_auth_method: Option<ClientAuthMethod>,
+    /// What the hosted sign-in page asks for: the work `email` (default), the organization's `slug`, or nothing
+    /// (`hint_only`).
+    discovery: Option<DiscoveryMode>,
     /// Public keys for `private_key_jwt` (RFC 7517).
     jwks: Option<Value>,
     /// Where those keys are published instead: https.
@@ -68,6 +73,7 @@ struct ApplicationPatch {
     backchannel_logout_uri: MaybeUndefined<String>,
     initiate_login_uri: MaybeUndefined<String>,
     token_endpoint_auth_method: MaybeUndefined<ClientAuthMethod>,
+    discovery: MaybeUndefined<DiscoveryMode>,
     jwks: MaybeUndefined<Value>,
     jwks_uri: MaybeUndefined<String>,
 }
@@ -279,6 +285,7 @@ impl NewApplication {
             backchannel_logout_uri: self.backchannel_logout_uri,
             initiate_login_uri: self.initiate_login_uri,
             token_endpoint_auth_method: asked.unwrap_or_else(|| usual_method(kind, by_keys)),
+            discovery: self.discovery.unwrap_or_default(),
             jwks: self.jwks,
             jwks_uri: self.jwks_uri,
             created_at: now,
@@ -326,6 +333,11 @@ impl ApplicationPatch {
             .update_to(&mut application.backchannel_logout_uri);
         self.initiate_login_uri
             .update_to(&mut application.initiate_login_uri);
+        set(
+            &mut application.discovery,
+            self.discovery,
+            DiscoveryMode::default(),
+        );
         self.jwks.update_to(&mut application.jwks);
         self.jwks_uri.update_to(&mut application.jwks_uri);
         let by_keys = application.jwks.is_some() || application.jwks_uri.is_some();

@@ -10,10 +10,10 @@ use super::key::ApiKey;
 use super::problem::Problem;
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::discovery::{Route, domain_of_email, of_domain};
+use crate::flows::discovery::{Route, active, domain_of_email, of_domain};
 use crate::ids::{ConnectionId, OrganizationId};
 use crate::model::ConnectionType;
-use crate::store::{OrgScope, RoutedConnection};
+use crate::store::RoutedConnection;
 
 #[derive(Debug, Object)]
 struct DiscoveryRequest {
@@ -62,9 +62,12 @@ impl Discovery {
     ) -> Result<Json<DiscoveryAnswer>, Problem> {
         let domain = domain_of_email(&request.email)
             .ok_or_else(|| Error::invalid("email", "is not an email address"))?;
-        let (decision, scope) = match of_domain(&app, &domain) {
-            Route::Connection { scope, .. } => (Decision::Sso, scope),
-            Route::Choose { scope, .. } => (Decision::Choose, scope),
+        let (decision, scope, connections) = match of_domain(&app, &domain) {
+            Route::Connection { scope, connection } => {
+                let connection = active(&app, &scope, connection);
+                (Decision::Sso, scope, Vec::from_iter(connection))
+            }
+            Route::Choose { scope, connections } => (Decision::Choose, scope, connections),
             Route::Ask | Route::NoRoute => return Ok(Json(nothing())),
         };
         if !key.reaches(scope.organization()) {
@@ -73,7 +76,7 @@ impl Discovery {
         Ok(Json(DiscoveryAnswer {
             decision,
             organization_id: Some(scope.organization()),
-            connections: connections(&app, &scope),
+            connections: connections.into_iter().map(view).collect(),
         }))
     }
 }
@@ -86,16 +89,11 @@ fn nothing() -> DiscoveryAnswer {
     }
 }
 
-fn connections(app: &App, scope: &OrgScope) -> Vec<DiscoveredConnection> {
-    let view = |connection: RoutedConnection| DiscoveredConnection {
+fn view(connection: RoutedConnection) -> DiscoveredConnection {
+    DiscoveredConnection {
         id: connection.id,
         name: connection.name.into(),
         kind: connection.kind,
         provider: connection.provider.map(Into::into),
-    };
-    app.store
-        .active_connections(scope)
-        .into_iter()
-        .map(view)
-        .collect()
+    }
 }

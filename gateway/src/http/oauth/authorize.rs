@@ -8,18 +8,20 @@ use poem::{Body, IntoResponse, Request, Response, handler};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{
-    AuthorizeError, AuthorizeRequest, Parameters, ResponseMode, ReturnTo, check, client_id,
+    AuthorizeError, AuthorizeRequest, Parameters, Prompt, ResponseMode, ReturnTo, check, client_id,
     redirect_with, unknown_client,
 };
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Refusal};
 use crate::flows::pushed_requests::{self, REQUEST_URI};
+use crate::http::login::Remembered;
 use crate::http::pages::{
-    self, Choice, ChoosePage, ErrorPage, Page, PostFormPage, SignInMessage, SignInPage,
+    self, Choice, ChoosePage, ErrorPage, Page, PostFormPage, RememberedPage, SignInMessage,
+    SignInPage,
 };
 use crate::http::{browser, error_page};
-use crate::model::Application;
-use crate::store::{RoutedConnection, applications};
+use crate::model::{Application, DiscoveryMode};
+use crate::store::{OrgScope, RoutedConnection, applications, organizations};
 
 /// Longest form that an application may post here, in bytes.
 const MAX_FORM: usize = 64 * 1024;
@@ -42,7 +44,13 @@ pub(crate) async fn post(app: Data<&App>, request: &Request, body: Body) -> Resp
 async fn answer(app: &App, request: &Request, query: &str) -> Response {
     let mut browser = browser::of(app, request);
     browser::bind(app, &mut browser);
-    let mut response = match authorize(app, query, &browser).await {
+    let remembered = Remembered::of(app, request);
+    let visitor = Visitor {
+        browser: &browser,
+        remembered: &remembered,
+        keeps_email: false,
+    };
+    let mut response = match authorize(app, query, visitor).await {
         Ok(response) => response,
         Err(error) => error_page::internal(&error, &browser.request_id),
     };
@@ -133,7 +141,16 @@ pub(crate) fn see_other(url: &str) -> Response {
         .finish()
 }
 
-async fn authorize(app: &App, query: &str, browser: &Browser) -> Result<Response, Error> {
+/// The browser, and where it signed in before.
+#[derive(Clone, Copy)]
+pub(crate) struct Visitor<'a> {
+    pub(crate) browser: &'a Browser,
+    pub(crate) remembered: &'a Remembered,
+    /// Whether the person asked to keep the email that was typed.
+    pub(crate) keeps_email: bool,
+}
+
+async fn authorize(app: &App, query: &str, visitor: Visitor<'_>) -> Result<Response, Error> {
     let pushed = match pushed(app, query).await? {
         Ok(pushed) => pushed,
         Err(answer) => return Ok(answer),
@@ -145,7 +162,7 @@ async fn authorize(app: &App, query: &str, browser: &Browser) -> Result<Response
         Err(answer) => return Ok(answer),
     };
     let route = discovery::route(app, &request).await?;
-    follow(app, route, request, &application, query, browser).await
+    follow(app, route, request, &application, query, visitor).await
 }
 
 /// The request for which the query brings a handle (RFC 9126 4); `None` when it is a request itself. Who brings
@@ -184,19 +201,16 @@ pub(crate) async fn follow(
     request: AuthorizeRequest,
     application: &Application,
     query: &str,
-    browser: &Browser,
+    visitor: Visitor<'_>,
 ) -> Result<Response, Error> {
+    let browser = visitor.browser;
+    let ask = |request: &AuthorizeRequest, message| {
+        ask(app, request, application, query, browser, message)
+    };
     match route {
         Route::Connection { connection, .. } => {
             let Some(open) = login::open(app, connection).await? else {
-                return Ok(ask(
-                    app,
-                    &request,
-                    application,
-                    query,
-                    browser,
-                    SignInMessage::NoMatch,
-                ));
+                return Ok(ask(&request, SignInMessage::NoMatch));
             };
             let passive = request.is_passive();
             match login::begin(app, &open, request, browser).await? {
@@ -211,25 +225,43 @@ pub(crate) async fn follow(
             "login_required",
             "no connection signs this person in without a page",
         )),
-        Route::Choose { connections, .. } => {
-            Ok(choose(app, application, query, browser, &connections))
+        Route::Choose { scope, connections } => {
+            choose(app, application, query, visitor, &scope, &connections).await
         }
-        Route::Ask => Ok(ask(
-            app,
-            &request,
-            application,
-            query,
-            browser,
-            SignInMessage::Ask,
-        )),
-        Route::NoRoute => Ok(ask(
-            app,
-            &request,
-            application,
-            query,
-            browser,
-            SignInMessage::NoMatch,
-        )),
+        Route::Ask => Ok(offer(app, &request, application, query, visitor)
+            .unwrap_or_else(|| ask(&request, SignInMessage::Ask))),
+        Route::NoRoute => Ok(ask(&request, SignInMessage::NoMatch)),
+    }
+}
+
+/// H2, where this browser signed in to the application before and nobody wants another account.
+pub(crate) fn offer(
+    app: &App,
+    request: &AuthorizeRequest,
+    application: &Application,
+    query: &str,
+    visitor: Visitor<'_>,
+) -> Option<Response> {
+    if request.prompt.contains(&Prompt::SelectAccount) {
+        return None;
+    }
+    let choices = visitor.remembered.choices(app, application.id);
+    let page = RememberedPage {
+        app: &application.name,
+        flow: query,
+        csrf: &browser::csrf(app, visitor.browser),
+        choices: &choices,
+        other: other(application),
+        loopback_http: !app.public_url.is_secure(),
+    };
+    (!choices.is_empty()).then(|| pages::remembered(&page).into_response())
+}
+
+/// What a link to the page that asks is called.
+fn other(application: &Application) -> &'static str {
+    match application.discovery {
+        DiscoveryMode::Email => "Use a different email",
+        DiscoveryMode::Slug | DiscoveryMode::HintOnly => "Sign in to another organization",
     }
 }
 
@@ -260,29 +292,37 @@ pub(crate) fn to_idp(begin: &Begin, application: &str) -> Response {
     }
 }
 
-fn choose(
+async fn choose(
     app: &App,
     application: &Application,
     query: &str,
-    browser: &Browser,
+    visitor: Visitor<'_>,
+    scope: &OrgScope,
     connections: &[RoutedConnection],
-) -> Response {
-    let choices: Vec<Choice> = connections
+) -> Result<Response, Error> {
+    let organization = organizations::find(&app.store.read(), scope).await?;
+    let mut choices: Vec<Choice> = connections
         .iter()
         .map(|connection| Choice {
             connection_id: connection.id.to_string(),
             name: connection.name.to_string(),
+            used_before: visitor.remembered.knows(connection.id),
         })
         .collect();
-    pages::choose(&ChoosePage {
+    choices.sort_by_key(|choice| !choice.used_before);
+    let page = ChoosePage {
         app: &application.name,
-        org: "your organization",
+        org: organization
+            .as_ref()
+            .map_or("Your organization", |organization| &organization.name),
         flow: query,
-        csrf: &browser::csrf(app, browser),
+        csrf: &browser::csrf(app, visitor.browser),
         choices: &choices,
+        remember: visitor.keeps_email,
+        other: other(application),
         loopback_http: !app.public_url.is_secure(),
-    })
-    .into_response()
+    };
+    Ok(pages::choose(&page).into_response())
 }
 
 /// H1 and, with a message, H4: the page that asks for the work email.
@@ -299,6 +339,7 @@ pub(crate) fn ask(
         flow: query,
         csrf: &browser::csrf(app, browser),
         email: request.login_hint.as_deref().unwrap_or_default(),
+        asks: application.discovery,
         message,
         app_url: application.initiate_login_uri.as_deref(),
         loopback_http: !app.public_url.is_secure(),

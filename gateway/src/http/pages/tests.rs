@@ -126,6 +126,13 @@ fn no_page_has_anything_inline_or_from_elsewhere() {
     let choices = [Choice {
         connection_id: "conn_1".into(),
         name: "Acme employees".into(),
+        used_before: true,
+    }];
+    let remembered_choices = [RememberedChoice {
+        connection_id: "conn_1".into(),
+        org: "Acme".into(),
+        connection: "Acme employees".into(),
+        email: "pat@acme.example".into(),
     }];
     let pages = [
         sign_in(&sign_in_page(SignInMessage::Ask)),
@@ -136,6 +143,16 @@ fn no_page_has_anything_inline_or_from_elsewhere() {
             flow: "f",
             csrf: "c",
             choices: &choices,
+            remember: true,
+            other: "Use a different email",
+            loopback_http: false,
+        }),
+        remembered(&RememberedPage {
+            app: "Desk",
+            flow: "f",
+            csrf: "c",
+            choices: &remembered_choices,
+            other: "Use a different email",
             loopback_http: false,
         }),
         continue_as(&ContinueAsPage {
@@ -196,6 +213,24 @@ fn an_unknown_domain_gets_the_same_page_with_the_message() {
 }
 
 #[test]
+fn an_application_may_have_no_email_asked_for() {
+    for (asks, says) in [
+        (DiscoveryMode::Slug, "sign-in code"),
+        (DiscoveryMode::HintOnly, "Go back to Desk"),
+    ] {
+        for message in [SignInMessage::Ask, SignInMessage::NoMatch] {
+            let page = sign_in(&SignInPage {
+                asks,
+                ..sign_in_page(message)
+            });
+            assert!(page.body.contains(says), "{}", page.body);
+            assert!(!page.body.contains("type=\"email\""), "{}", page.body);
+            assert!(!page.body.contains("find single sign-on"), "{}", page.body);
+        }
+    }
+}
+
+#[test]
 fn forms_lead_only_where_their_page_must_go() {
     let policy = |action: FormAction| action.content_security_policy();
     assert!(policy(FormAction::Own).contains("form-action 'self';"));
@@ -219,6 +254,7 @@ fn sign_in_page(message: SignInMessage) -> SignInPage<'static> {
         flow: "flow",
         csrf: "csrf",
         email: "pat@acme.example",
+        asks: DiscoveryMode::Email,
         message,
         app_url: Some("https://desk.example/login"),
         loopback_http: false,

@@ -2,7 +2,7 @@ use sea_orm::entity::prelude::*;
 use serde_json::Value;
 
 use crate::ids::ApplicationId;
-use crate::model::{ApplicationType, ClientAuthMethod, SigningAlgorithm, Timestamp};
+use crate::model::{ApplicationType, ClientAuthMethod, DiscoveryMode, SigningAlgorithm, Timestamp};
 use crate::store::columns::JsonText;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -20,6 +20,7 @@ pub struct Model {
     pub refresh_token_ttl: i64,
     pub backchannel_logout_uri: Option<String>,
     pub initiate_login_uri: Option<String>,
+    pub discovery: DiscoveryMode,
     pub jwks: Option<JsonText<Value>>,
     pub secret_hash: Option<String>,
     pub previous_secret_hash: Option<String>,

@@ -1,7 +1,8 @@
 use sea_orm::entity::prelude::*;
 
-use crate::ids::{DomainId, OrganizationId};
-use crate::model::{DomainState, Timestamp};
+use crate::ids::{ConnectionId, DomainId, OrganizationId};
+use crate::model::{DomainCheck, DomainState, Timestamp};
+use crate::store::columns::JsonText;
 use crate::store::scope::OrgOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -19,6 +20,10 @@ pub struct Model {
     pub checked_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    pub connection_id: Option<ConnectionId>,
+    pub missing_since: Option<Timestamp>,
+    pub last_check: Option<JsonText<DomainCheck>>,
+    pub next_check_at: Option<Timestamp>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

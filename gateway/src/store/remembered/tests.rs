@@ -97,6 +97,7 @@ async fn a_rotated_secret_and_a_removed_application_are_noticed() {
             backchannel_logout_uri: None,
             initiate_login_uri: None,
             token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
+            discovery: Default::default(),
             jwks: None,
             jwks_uri: None,
             created_at: now,

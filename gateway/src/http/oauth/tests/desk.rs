@@ -147,6 +147,7 @@ impl Desk {
                 backchannel_logout_uri: None,
                 initiate_login_uri: None,
                 token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
+                discovery: Default::default(),
                 jwks: None,
                 jwks_uri: None,
                 created_at: now,
@@ -385,6 +386,10 @@ async fn organization(app: &App) -> OrgScope {
         domain: "acme.example".to_owned(),
         state: DomainState::Verified,
         trusted: true,
+        include_subdomains: false,
+        connection_id: None,
+        missing_since: None,
+        last_check: None,
         txt_record: TxtRecord {
             name: String::new(),
             value: String::new(),
@@ -397,7 +402,9 @@ async fn organization(app: &App) -> OrgScope {
     let scope = organizations::insert(&tx, &app.vault, &organization)
         .await
         .unwrap();
-    domains::insert(&tx, &scope, &domain, "").await.unwrap();
+    domains::insert(&tx, &scope, &domain, "", None)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     scope
 }
