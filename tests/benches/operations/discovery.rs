@@ -9,6 +9,7 @@ use crate::{
     gauge::memory,
     load::{Bench, Cost},
     report::Goal::AtMost,
+    seed,
 };
 
 /// The few, as (email, organization).
@@ -42,28 +43,28 @@ pub(crate) async fn with_few(bench: &mut Bench) -> Known {
     }
 }
 
-pub(crate) async fn grow(bench: &mut Bench, known: Known) {
+/// With so many more organizations in the database as `scale.organizations[step]` says, and the cost against
+/// the few.
+pub(crate) async fn grow(bench: &mut Bench, known: &Known, step: usize) {
     let before = memory_after_start(bench).await;
-    let api = bench.tenon.api();
-    let more = bench.scale.organizations[1] - bench.scale.organizations[0];
-    let made = bench
-        .prepare(more, move |number| {
-            let api = api.clone();
-            async move {
-                let domain = format!("other{number}.example");
-                api.organization(&domain, &[&domain]).await;
-            }
-        })
-        .await;
-    let after = memory_after_start(bench).await;
+    let [from, count] = [step - 1, step].map(|step| bench.scale.organizations[step]);
+    let database = bench.tenon.database().url().to_owned();
+    bench.tenon.terminate().await;
+    seed::organizations(&database, bench.kind, from..count).await;
+    bench.tenon.restart().await;
+    let after = memory(bench.tenon.pid(), "VmRSS");
+    let made = count - from;
     let goal = MEMORY_OF_100K * made as f64 / 100_000.0;
     let what = format!("memory of {made} more organizations");
     bench
         .report
         .figure(what, "MiB", after - before, AtMost(goal));
 
-    let cost = measured(bench, known.organizations).await;
-    let what = format!("discovery, {made} organizations more: CPU against before");
+    let cost = measured(bench, Arc::clone(&known.organizations)).await;
+    bench
+        .report
+        .cost(format!("discovery, {count} organizations"), cost, 0.02);
+    let what = format!("discovery, {count} organizations: CPU against before");
     bench.report.growth(what, known.cost, cost, 1.15);
 }
 

@@ -24,6 +24,7 @@ const CLIENTS: usize = 8;
 /// One gateway on one database, and what is known of it so far.
 pub(crate) struct Bench {
     pub(crate) tenon: Tenon,
+    pub(crate) kind: DatabaseKind,
     pub(crate) scale: Scale,
     pub(crate) report: Report,
     gauge: Gauge,
@@ -50,6 +51,7 @@ impl Bench {
         let settings = [("TENON_LOG", "warn")];
         Self {
             tenon: Tenon::start_on(database, &settings).await,
+            kind,
             scale: options.scale,
             report: Report::of(kind),
             gauge,

@@ -69,10 +69,13 @@ pub(crate) async fn measure(bench: &mut Bench) -> Again {
     again
 }
 
-/// Now that there are more users and organizations.
-pub(crate) async fn again(bench: &mut Bench, again: Again) {
+/// Now that there are more users, and so many organizations where they have been made.
+pub(crate) async fn again(bench: &mut Bench, again: &Again, organizations: Option<usize>) {
     let cost = saml::measured(bench, &again.path).await;
-    let what = "SAML login, more users and organizations: CPU against before";
+    let what = match organizations {
+        Some(count) => format!("SAML login, more users, {count} organizations: CPU against before"),
+        None => "SAML login, more users: CPU against before".to_owned(),
+    };
     bench.report.growth(what, again.cost, cost, 1.1);
 }
 

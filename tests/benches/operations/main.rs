@@ -18,6 +18,7 @@ mod process;
 mod report;
 mod scale;
 mod scim;
+mod seed;
 mod webhooks;
 
 use integration::DatabaseKind;
@@ -72,11 +73,14 @@ async fn report_on(kind: DatabaseKind, options: Options) -> Report {
         scim::grow(&mut bench, directory).await;
         scim::members(&mut bench).await;
     }
-    if let Some(few) = routing {
-        discovery::grow(&mut bench, few).await;
-    }
-    if let Some(logins) = logins {
-        login::again(&mut bench, logins).await;
+    for step in 1..options.scale.organizations.len() {
+        if let Some(few) = &routing {
+            discovery::grow(&mut bench, few, step).await;
+        }
+        if let Some(logins) = &logins {
+            let count = routing.as_ref().map(|_| options.scale.organizations[step]);
+            login::again(&mut bench, logins, count).await;
+        }
     }
     process::memory_at_the_end(&mut bench).await;
     bench.report

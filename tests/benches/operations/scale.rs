@@ -23,7 +23,7 @@ pub(crate) struct Scale {
     pub(crate) users: [usize; 2],
     /// Members of a group.
     pub(crate) members: [usize; 2],
-    pub(crate) organizations: [usize; 2],
+    pub(crate) organizations: [usize; 3],
 }
 
 impl Scale {
@@ -39,7 +39,7 @@ impl Scale {
         deliveries_per_second: 500,
         users: [1_000, 100_000],
         members: [10, 10_000],
-        organizations: [10, 100_000],
+        organizations: [10, 10_000, 100_000],
     };
 
     /// Enough to see that everything works, and the order of magnitude.
@@ -55,7 +55,7 @@ impl Scale {
         deliveries_per_second: 100,
         users: [100, 400],
         members: [10, 200],
-        organizations: [10, 200],
+        organizations: [10, 200, 2_000],
     };
 
     /// Everything once or twice, without optimization.
@@ -71,6 +71,6 @@ impl Scale {
         deliveries_per_second: 20,
         users: [100, 110],
         members: [2, 4],
-        organizations: [2, 4],
+        organizations: [2, 4, 8],
     };
 }
