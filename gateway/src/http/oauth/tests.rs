@@ -8,5 +8,6 @@ mod discovery;
 mod grants;
 mod par;
 mod refusals;
+mod rotation;
 mod status;
 mod userinfo;
