@@ -2,10 +2,12 @@
 
 mod assertions;
 mod claims;
+mod confusion;
 mod cost;
 mod desk;
 mod discovery;
 mod grants;
+mod negative;
 mod par;
 mod refusals;
 mod rotation;

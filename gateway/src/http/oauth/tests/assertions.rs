@@ -17,13 +17,13 @@ use crate::ids::ApplicationId;
 use crate::model::ClientAuthMethod;
 
 /// A client's key pair.
-struct Pair {
+pub(super) struct Pair {
     key: EncodingKey,
     jwk: Value,
 }
 
 impl Pair {
-    fn p256() -> Self {
+    pub(super) fn p256() -> Self {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
         let pkcs8 = pkcs8.unwrap();
@@ -67,7 +67,7 @@ impl Pair {
         }
     }
 
-    fn sign(&self, alg: Algorithm, claims: &Value) -> String {
+    pub(super) fn sign(&self, alg: Algorithm, claims: &Value) -> String {
         jsonwebtoken::encode(&Header::new(alg), claims, &self.key).unwrap()
     }
 }
@@ -77,7 +77,7 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 impl Desk {
-    async fn client_with_keys(&self, keys: &[&Pair]) -> ApplicationId {
+    pub(super) async fn client_with_keys(&self, keys: &[&Pair]) -> ApplicationId {
         let keys: Vec<&Value> = keys.iter().map(|pair| &pair.jwk).collect();
         self.application(|stored| {
             stored.application.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
@@ -88,7 +88,7 @@ impl Desk {
     }
 
     /// A good assertion's claims.
-    fn claims(&self, client: ApplicationId) -> Value {
+    pub(super) fn claims(&self, client: ApplicationId) -> Value {
         let now = self.now().0.timestamp();
         json!({
             "iss": client, "sub": client, "aud": ISSUER,
