@@ -290,3 +290,21 @@ async fn nothing_but_the_clients_own_signature_will_do() {
         "it was not used up"
     );
 }
+
+#[tokio::test]
+async fn an_assertion_may_have_the_type_of_its_own_and_no_other_tokens() {
+    let desk = Desk::open().await;
+    let pair = Pair::p256();
+    let client = desk.client_with_keys(&[&pair]).await;
+    for (typ, expected) in [
+        ("client-authentication+jwt", proven()),
+        ("JWT", proven()),
+        ("at+jwt", unproven()),
+        ("logout+jwt", unproven()),
+    ] {
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(typ.to_owned());
+        let assertion = jsonwebtoken::encode(&header, &desk.claims(client), &pair.key).unwrap();
+        assert_eq!(desk.try_assertion(&assertion, &[]).await, expected, "{typ}");
+    }
+}
