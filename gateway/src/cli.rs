@@ -4,6 +4,7 @@ mod api_key;
 mod dev;
 mod doctor;
 mod events;
+mod keys;
 mod migrate;
 mod saml;
 mod serve;
@@ -39,6 +40,9 @@ enum Command {
     /// Keys of the management API
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
+    /// The keys that sign tokens
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Check settings, database, keys and names, and say how to mend what is wrong
     Doctor,
     /// Look at a running gateway's events
@@ -79,6 +83,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Migrate(options) => return migrate::run(config()?, options).await,
         Command::Openapi => println!("{}", crate::http::openapi_document()),
         Command::ApiKey(command) => api_key::run(config()?, command).await?,
+        Command::Keys(command) => keys::run(config()?, command).await?,
         Command::Doctor => return doctor::run(config()?).await,
         Command::Events(command) => events::run(command).await?,
         Command::Saml(command) => return saml::run(|| Ok(config()?), command).await,

@@ -36,7 +36,7 @@ impl ClientKeys {
 
     /// The claims of an assertion that one of these keys has signed; nothing in them is checked.
     pub fn verify(&self, assertion: &str) -> Result<Map<String, Value>, ConnectorError> {
-        let jws = Jws::parse(assertion)?;
+        let jws = Jws::parse_client_assertion(assertion)?;
         let allowed = [
             Algorithm::RS256,
             Algorithm::PS256,

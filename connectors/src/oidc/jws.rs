@@ -35,6 +35,11 @@ impl<'a> Jws<'a> {
         Self::parse_typed(token, &["JWT"])
     }
 
+    /// A client's assertion, whose own type is that of the successor of RFC 7523 (draft-ietf-oauth-rfc7523bis).
+    pub(super) fn parse_client_assertion(token: &'a str) -> Result<Self, ConnectorError> {
+        Self::parse_typed(token, &["client-authentication+jwt", "JWT"])
+    }
+
     /// A logout token, whose own type is recommended and not required (Back-Channel Logout 1.0, section 2.4).
     pub(super) fn parse_logout(token: &'a str) -> Result<Self, ConnectorError> {
         Self::parse_typed(token, &["logout+jwt", "application/logout+jwt", "JWT"])

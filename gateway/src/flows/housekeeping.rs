@@ -34,6 +34,7 @@ pub async fn tidy(app: &App) -> Result<(), Error> {
         let rows = housekeeping::tidy(&app.store, &chore).await?;
         tracing::debug!(table = chore.table, rows, "tidied up");
     }
+    app.signing_keys.tend().await?;
     housekeeping::forget_events(&app.store, now).await?;
     Ok(())
 }

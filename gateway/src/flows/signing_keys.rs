@@ -1,7 +1,8 @@
 //! The keys that sign our tokens: one active key for each algorithm, made at the first start, kept sealed,
-//! parsed once and held in memory.
+//! parsed once and held in memory. They rotate by `rotation`.
 
 mod key;
+mod rotation;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,11 +41,13 @@ struct Inner {
 struct Loaded {
     set: Arc<KeySet>,
     at: Instant,
+    /// Of the deployment's changes, as the memory of who calls: a rotation holds everywhere within a second.
+    version: i64,
 }
 
 /// All published keys at one moment.
 pub struct KeySet {
-    /// The newest first.
+    /// The newest first; those that are not published any more, too.
     keys: Vec<Arc<SigningKey>>,
     jwks: String,
 }
@@ -64,7 +67,8 @@ impl SigningKeys {
         self.not_older_than(REFRESH_EVERY).await
     }
 
-    /// The published key with this id. An unknown one is looked up again, at most once a second.
+    /// The key with this id, if it is published or was until lately. An unknown one is looked up again, at most
+    /// once a second.
     pub async fn find(&self, kid: &str) -> Result<Option<Arc<SigningKey>>, Error> {
         if let Some(key) = self.current().await?.find(kid) {
             return Ok(Some(key));
@@ -87,6 +91,8 @@ impl SigningKeys {
             Ok(set) => return Ok(set),
             Err(stale) => stale,
         };
+        // Asked before the keys are read: a change in between only makes them look old.
+        let version = self.0.store.memory_version();
         let loaded = self.load(stale.as_deref()).await;
         let set = match (loaded, stale) {
             (Ok(set), _) => Arc::new(set),
@@ -100,6 +106,7 @@ impl SigningKeys {
         self.0.loaded.store(Some(Arc::new(Loaded {
             set: Arc::clone(&set),
             at,
+            version,
         })));
         drop(turn);
         Ok(set)
@@ -108,7 +115,11 @@ impl SigningKeys {
     /// The keys in memory if they are young enough, else what there is.
     fn in_memory(&self, age: Duration) -> Result<Arc<KeySet>, Option<Arc<KeySet>>> {
         match self.0.loaded.load_full() {
-            Some(loaded) if loaded.at.elapsed() < age => Ok(Arc::clone(&loaded.set)),
+            Some(loaded)
+                if loaded.at.elapsed() < age && self.0.store.memory_holds(loaded.version, None) =>
+            {
+                Ok(Arc::clone(&loaded.set))
+            }
             Some(loaded) => Err(Some(Arc::clone(&loaded.set))),
             None => Err(None),
         }
@@ -121,6 +132,12 @@ impl SigningKeys {
             self.generate(missing).await?;
             stored = signing_keys::all(&self.0.store.read()).await?;
         }
+        let now = self.0.store.clock().now();
+        let published = stored
+            .iter()
+            .filter(|key| rotation::is_published(key, now))
+            .map(|key| key.public_jwk.clone())
+            .collect();
         let keys = stored
             .into_iter()
             .map(
@@ -130,11 +147,22 @@ impl SigningKeys {
                 },
             )
             .collect::<Result<Vec<_>, Error>>()?;
-        Ok(KeySet::new(keys))
+        Ok(KeySet::new(keys, published))
     }
 
-    /// Makes keys outside the transaction: an RSA key takes a tenth of a second of CPU.
     async fn generate(&self, missing: Vec<SigningAlgorithm>) -> Result<(), Error> {
+        let keys = self.make(missing, SigningKeyState::Active).await?;
+        let tx = self.0.store.begin().await?;
+        signing_keys::insert_missing(&tx, keys).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Makes keys, outside any transaction: an RSA key takes a tenth of a second of CPU.
+    async fn make(
+        &self,
+        missing: Vec<SigningAlgorithm>,
+        state: SigningKeyState,
+    ) -> Result<Vec<StoredSigningKey>, Error> {
         let made = tokio::task::spawn_blocking(move || {
             missing
                 .into_iter()
@@ -145,8 +173,7 @@ impl SigningKeys {
             .await
             .map_err(|error| Error::Internal(error.to_string()))??;
         let created_at = Timestamp(self.0.store.clock().now());
-        let keys = made
-            .into_iter()
+        made.into_iter()
             .map(|material| {
                 let kid = material.kid();
                 let (table, column) = SEALED_IN;
@@ -158,15 +185,13 @@ impl SigningKeys {
                     public_jwk: material.published_jwk(&kid),
                     kid,
                     alg: material.alg,
-                    state: SigningKeyState::Active,
+                    state,
                     private_key_sealed: sealed,
                     created_at,
+                    state_since: created_at,
                 })
             })
-            .collect::<Result<Vec<_>, Error>>()?;
-        let tx = self.0.store.begin().await?;
-        signing_keys::insert_missing(&tx, keys).await?;
-        Ok(tx.commit().await?)
+            .collect()
     }
 
     fn open(&self, key: StoredSigningKey) -> Result<SigningKey, Error> {
@@ -190,8 +215,7 @@ fn missing_algorithms(stored: &[StoredSigningKey]) -> Vec<SigningAlgorithm> {
 }
 
 impl KeySet {
-    fn new(keys: Vec<Arc<SigningKey>>) -> Self {
-        let published: Vec<&Value> = keys.iter().map(|key| &key.public_jwk).collect();
+    fn new(keys: Vec<Arc<SigningKey>>, published: Vec<Value>) -> Self {
         let jwks = json!({ "keys": published }).to_string();
         Self { keys, jwks }
     }

@@ -57,3 +57,13 @@ pub enum SigningKeyState {
     Active,
     Retired,
 }
+
+impl SigningKeyState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retired => "retired",
+        }
+    }
+}

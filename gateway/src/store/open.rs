@@ -299,12 +299,12 @@ impl Store {
     }
 
     /// [`Routing::version`].
-    pub(super) fn memory_version(&self) -> i64 {
+    pub(crate) fn memory_version(&self) -> i64 {
         self.0.routing.version()
     }
 
     /// [`Routing::holds`].
-    pub(super) fn memory_holds(&self, version: i64, owner: Option<OrganizationId>) -> bool {
+    pub(crate) fn memory_holds(&self, version: i64, owner: Option<OrganizationId>) -> bool {
         self.0.routing.holds(version, owner)
     }
 

@@ -142,7 +142,6 @@ pub struct SigningKey {
     pub kid: String,
     pub alg: SigningAlgorithm,
     pub(super) state: SigningKeyState,
-    pub(super) public_jwk: Value,
     pair: KeyPair,
     public: ParsedPublicKey,
 }
@@ -155,7 +154,6 @@ impl SigningKey {
             kid: stored.kid.clone(),
             alg: stored.alg,
             state: stored.state,
-            public_jwk: stored.public_jwk.clone(),
             pair,
             public,
         })

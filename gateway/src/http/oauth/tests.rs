@@ -2,11 +2,14 @@
 
 mod assertions;
 mod claims;
+mod confusion;
 mod cost;
 mod desk;
 mod discovery;
 mod grants;
+mod negative;
 mod par;
 mod refusals;
+mod rotation;
 mod status;
 mod userinfo;

@@ -14,6 +14,7 @@ pub struct Model {
     pub public_jwk: JsonText<Value>,
     pub private_key_sealed: String,
     pub created_at: Timestamp,
+    pub state_since: Option<Timestamp>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

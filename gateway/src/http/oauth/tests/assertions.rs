@@ -17,13 +17,13 @@ use crate::ids::ApplicationId;
 use crate::model::ClientAuthMethod;
 
 /// A client's key pair.
-struct Pair {
+pub(super) struct Pair {
     key: EncodingKey,
     jwk: Value,
 }
 
 impl Pair {
-    fn p256() -> Self {
+    pub(super) fn p256() -> Self {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
         let pkcs8 = pkcs8.unwrap();
@@ -67,7 +67,7 @@ impl Pair {
         }
     }
 
-    fn sign(&self, alg: Algorithm, claims: &Value) -> String {
+    pub(super) fn sign(&self, alg: Algorithm, claims: &Value) -> String {
         jsonwebtoken::encode(&Header::new(alg), claims, &self.key).unwrap()
     }
 }
@@ -77,7 +77,7 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 impl Desk {
-    async fn client_with_keys(&self, keys: &[&Pair]) -> ApplicationId {
+    pub(super) async fn client_with_keys(&self, keys: &[&Pair]) -> ApplicationId {
         let keys: Vec<&Value> = keys.iter().map(|pair| &pair.jwk).collect();
         self.application(|stored| {
             stored.application.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
@@ -88,7 +88,7 @@ impl Desk {
     }
 
     /// A good assertion's claims.
-    fn claims(&self, client: ApplicationId) -> Value {
+    pub(super) fn claims(&self, client: ApplicationId) -> Value {
         let now = self.now().0.timestamp();
         json!({
             "iss": client, "sub": client, "aud": ISSUER,
@@ -289,4 +289,22 @@ async fn nothing_but_the_clients_own_signature_will_do() {
         proven(),
         "it was not used up"
     );
+}
+
+#[tokio::test]
+async fn an_assertion_may_have_the_type_of_its_own_and_no_other_tokens() {
+    let desk = Desk::open().await;
+    let pair = Pair::p256();
+    let client = desk.client_with_keys(&[&pair]).await;
+    for (typ, expected) in [
+        ("client-authentication+jwt", proven()),
+        ("JWT", proven()),
+        ("at+jwt", unproven()),
+        ("logout+jwt", unproven()),
+    ] {
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(typ.to_owned());
+        let assertion = jsonwebtoken::encode(&header, &desk.claims(client), &pair.key).unwrap();
+        assert_eq!(desk.try_assertion(&assertion, &[]).await, expected, "{typ}");
+    }
 }

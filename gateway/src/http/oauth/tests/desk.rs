@@ -8,9 +8,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method, StatusCode, header};
-use poem::{Endpoint as _, EndpointExt as _, Request, Response, Route};
+use poem::{Endpoint as _, EndpointExt as _, Request, Response, Route, get};
 use serde_json::{Value, json};
 
+use super::super::{authorize, logout};
 use crate::app::App;
 use crate::clock::{Clock, SystemEntropy};
 use crate::config::{Config, PublicUrl};
@@ -59,6 +60,7 @@ pub(super) struct Desk {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    pub(super) text: String,
     pub(super) json: Value,
 }
 
@@ -99,7 +101,13 @@ impl Desk {
         let url = PublicUrl::localhost(8080);
         let app = App::open(config.unwrap(), url, clock.clone(), Arc::new(SystemEntropy));
         let app = app.await.unwrap();
-        let endpoint = super::super::mount(Route::new(), &app).data(app.clone());
+        let endpoint = super::super::mount(Route::new(), &app)
+            .at(
+                "/oauth/authorize",
+                get(authorize::get).post(authorize::post),
+            )
+            .at(logout::PATH, get(logout::get).post(logout::post))
+            .data(app.clone());
         let endpoint = endpoint.map_to_response().boxed();
         let scope = organization(&app).await;
         let user = user(&app, &scope).await;
@@ -339,6 +347,7 @@ impl Desk {
         Answer {
             status: parts.status,
             headers: parts.headers,
+            text: String::from_utf8_lossy(&body).into_owned(),
             json: serde_json::from_slice(&body).unwrap_or_default(),
         }
     }

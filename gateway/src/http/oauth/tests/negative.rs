@@ -1,0 +1,406 @@
+//! Requests with one thing wrong, each refused with the specified error, and none of them changing anything.
+
+use poem::http::{Method, header};
+
+use super::desk::{CHALLENGE, Desk, REDIRECT_URI, SECRET, VERIFIER, basic, request};
+
+/// Parameters that are replaced, or taken away.
+type Changes = Vec<(&'static str, Option<String>)>;
+
+/// What an endpoint takes, what is wrong with it, and what it answers.
+struct Case {
+    path: &'static str,
+    changes: Changes,
+    status: u16,
+    error: &'static str,
+}
+
+const LONG: usize = 2049;
+
+fn case(
+    path: &'static str,
+    changes: &[(&'static str, Option<&str>)],
+    status: u16,
+    error: &'static str,
+) -> Case {
+    let changes = changes
+        .iter()
+        .map(|(name, value)| (*name, value.map(str::to_owned)))
+        .collect();
+    Case {
+        path,
+        changes,
+        status,
+        error,
+    }
+}
+
+/// A right form of each endpoint, without the client's proof.
+fn right(path: &str, code: &str, token: &str) -> Vec<(String, String)> {
+    let pairs: Vec<(&str, &str)> = match path {
+        "/oauth/token" => vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", REDIRECT_URI),
+            ("code_verifier", VERIFIER),
+        ],
+        "/oauth/revoke" | "/oauth/introspect" => vec![("token", token)],
+        _ => vec![
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", "openid"),
+            ("state", "s"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ],
+    };
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    pairs.into_iter().map(owned).collect()
+}
+
+fn changed(mut form: Vec<(String, String)>, changes: &[(&'static str, Option<String>)]) -> String {
+    for (name, _) in changes {
+        form.retain(|(known, _)| known != name);
+    }
+    for (name, value) in changes {
+        form.extend(value.clone().map(|value| ((*name).to_owned(), value)));
+    }
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish()
+}
+
+/// Wrong in the same way at the authorization endpoint and where the same request is pushed.
+fn wrong_requests() -> Vec<(Changes, &'static str)> {
+    let long = Some("x".repeat(LONG));
+    let one = |name, value: &str| vec![(name, Some(value.to_owned()))];
+    let without = |name| vec![(name, None)];
+    let twice = |name, value: &str| {
+        vec![
+            (name, Some(value.to_owned())),
+            (name, Some(value.to_owned())),
+        ]
+    };
+    vec![
+        (without("response_type"), "invalid_request"),
+        (one("response_type", "token"), "unsupported_response_type"),
+        (
+            one("response_type", "id_token"),
+            "unsupported_response_type",
+        ),
+        (
+            one("response_type", "code id_token"),
+            "unsupported_response_type",
+        ),
+        (one("response_type", "none"), "unsupported_response_type"),
+        (one("response_mode", "fragment"), "invalid_request"),
+        (one("response_mode", "web_message"), "invalid_request"),
+        (without("scope"), "invalid_scope"),
+        (one("scope", "email"), "invalid_scope"),
+        (one("scope", "OPENID"), "invalid_scope"),
+        (without("code_challenge"), "invalid_request"),
+        (without("code_challenge_method"), "invalid_request"),
+        (one("code_challenge_method", "plain"), "invalid_request"),
+        (one("code_challenge_method", "s256"), "invalid_request"),
+        (one("code_challenge", "short"), "invalid_request"),
+        (one("code_challenge", &"=".repeat(43)), "invalid_request"),
+        (one("prompt", "none login"), "invalid_request"),
+        (one("prompt", "create"), "invalid_request"),
+        (one("max_age", "-1"), "invalid_request"),
+        (one("max_age", "soon"), "invalid_request"),
+        (one("max_age", "1.5"), "invalid_request"),
+        (one("request", "a.b.c"), "request_not_supported"),
+        (one("organization_id", "acme"), "invalid_request"),
+        (
+            one("organization_id", "conn_01jd8m0000000000000000000a"),
+            "invalid_request",
+        ),
+        (one("connection_id", "okta"), "invalid_request"),
+        (vec![("state", long.clone())], "invalid_request"),
+        (vec![("nonce", long.clone())], "invalid_request"),
+        (vec![("login_hint", long.clone())], "invalid_request"),
+        (vec![("domain_hint", long.clone())], "invalid_request"),
+        (vec![("acr_values", long)], "invalid_request"),
+        (twice("scope", "openid"), "invalid_request"),
+        (twice("nonce", "n"), "invalid_request"),
+        (twice("code_challenge", CHALLENGE), "invalid_request"),
+        (twice("login_hint", "ada@acme.example"), "invalid_request"),
+        (twice("prompt", "login"), "invalid_request"),
+    ]
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        case(
+            "/oauth/token",
+            &[("grant_type", None)],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/token",
+            &[("grant_type", Some(""))],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/token",
+            &[("grant_type", Some("password"))],
+            400,
+            "unsupported_grant_type",
+        ),
+        case(
+            "/oauth/token",
+            &[("grant_type", Some("client_credentials"))],
+            400,
+            "unsupported_grant_type",
+        ),
+        case(
+            "/oauth/token",
+            &[("grant_type", Some("implicit"))],
+            400,
+            "unsupported_grant_type",
+        ),
+        case("/oauth/token", &[("code", None)], 400, "invalid_request"),
+        case("/oauth/token", &[("code", Some("x"))], 400, "invalid_grant"),
+        case(
+            "/oauth/token",
+            &[("code", Some("x")), ("code", Some("y"))],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/token",
+            &[("redirect_uri", None)],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/token",
+            &[("redirect_uri", Some("https://app.example/"))],
+            400,
+            "invalid_grant",
+        ),
+        case(
+            "/oauth/token",
+            &[("redirect_uri", Some("https://app.example/callback?x"))],
+            400,
+            "invalid_grant",
+        ),
+        case(
+            "/oauth/token",
+            &[("code_verifier", None)],
+            400,
+            "invalid_grant",
+        ),
+        case(
+            "/oauth/token",
+            &[("code_verifier", Some("short"))],
+            400,
+            "invalid_grant",
+        ),
+        case(
+            "/oauth/token",
+            &[("code_verifier", Some(CHALLENGE))],
+            400,
+            "invalid_grant",
+        ),
+        case(
+            "/oauth/token",
+            &[("grant_type", Some("refresh_token"))],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/token",
+            &[
+                ("grant_type", Some("refresh_token")),
+                ("refresh_token", Some("x")),
+            ],
+            400,
+            "invalid_grant",
+        ),
+        case("/oauth/revoke", &[("token", None)], 400, "invalid_request"),
+        case(
+            "/oauth/revoke",
+            &[("token", Some(""))],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/revoke",
+            &[("token", Some("x")), ("token", Some("x"))],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/introspect",
+            &[("token", None)],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/introspect",
+            &[("token", Some(""))],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/introspect",
+            &[("token", Some("x")), ("token", Some("x"))],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/par",
+            &[("redirect_uri", None)],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/par",
+            &[("redirect_uri", Some("https://evil.example/"))],
+            400,
+            "invalid_request",
+        ),
+        case(
+            "/oauth/par",
+            &[("request_uri", Some("urn:x"))],
+            400,
+            "invalid_request",
+        ),
+    ];
+    for (changes, error) in wrong_requests() {
+        let two = changes.len() > 1 && changes[0].0 == changes[1].0;
+        let without_pkce = changes[0].0 == "code_challenge" && changes[0].1.is_none();
+        for path in ["/oauth/par", "/oauth/authorize"] {
+            cases.push(Case {
+                path,
+                changes: changes.clone(),
+                status: if path == "/oauth/par" { 400 } else { 303 },
+                error: if two || without_pkce {
+                    "invalid_request"
+                } else {
+                    error
+                },
+            });
+        }
+    }
+    cases
+}
+
+#[tokio::test]
+async fn every_wrong_request_gets_the_specified_error_and_changes_nothing() {
+    let desk = Desk::open().await;
+    let (code, session) = desk.code_with(|_, _| ()).await;
+    let tokens = desk.redeem(&desk.code().await).await.ok();
+    let token = tokens["refresh_token"].as_str().unwrap();
+    let id = desk.client.to_string();
+    let proof = basic(&id, SECRET);
+    let cases = cases();
+    let mut count = cases.len();
+    for case in &cases {
+        let form = changed(right(case.path, &code, token), &case.changes);
+        let told = format!("{} {form}", case.path);
+        if case.path == "/oauth/authorize" {
+            let answer = desk
+                .get(&format!("{}?client_id={id}&{form}", case.path))
+                .await;
+            assert_eq!(
+                answer.status.as_u16(),
+                case.status,
+                "{told} {}",
+                answer.text
+            );
+            let location = answer.header(header::LOCATION);
+            assert!(location.starts_with(REDIRECT_URI), "{told}");
+            let error = format!("error={}&", case.error);
+            assert!(location.contains(&error), "{told}: {location}");
+            assert!(location.contains("iss="), "{told}");
+            continue;
+        }
+        let post = request(Method::POST, case.path, Some(&proof))
+            .content_type("application/x-www-form-urlencoded")
+            .body(form);
+        let answer = desk.send(post).await;
+        assert_eq!(answer.refusal(), (case.status, case.error), "{told}");
+        assert_eq!(answer.header(header::CACHE_CONTROL), "no-store", "{told}");
+    }
+    // Whoever the client is not: the same at each endpoint.
+    let wrong = basic(&id, "wrong");
+    let unknown = basic("app_01jd8m0000000000000000000a", SECRET);
+    for path in [
+        "/oauth/token",
+        "/oauth/par",
+        "/oauth/revoke",
+        "/oauth/introspect",
+    ] {
+        for authorization in [
+            None,
+            Some(wrong.as_str()),
+            Some(&unknown),
+            Some("Basic ???"),
+            Some("Bearer x"),
+        ] {
+            let post = request(Method::POST, path, authorization)
+                .content_type("application/x-www-form-urlencoded")
+                .body(changed(right(path, &code, token), &[]));
+            let answer = desk.send(post).await;
+            assert_eq!(
+                answer.refusal(),
+                (401, "invalid_client"),
+                "{path} {authorization:?}"
+            );
+            let challenge = answer.header(header::WWW_AUTHENTICATE);
+            assert_eq!(challenge.starts_with("Basic "), authorization.is_some());
+            count += 1;
+        }
+    }
+    for (authorization, challenge) in [
+        (None, r#"Bearer realm="tenon""#),
+        (Some("Basic eDp4"), r#"Bearer realm="tenon""#),
+        (Some("Bearer x"), r#"error="invalid_token""#),
+        (Some("Bearer a.b.c"), r#"error="invalid_token""#),
+    ] {
+        let answer = desk
+            .send(request(Method::GET, "/oauth/userinfo", authorization).finish())
+            .await;
+        assert_eq!(answer.status, 401);
+        assert!(answer.header(header::WWW_AUTHENTICATE).contains(challenge));
+        count += 1;
+    }
+    for query in [
+        "id_token_hint=x",
+        "client_id=unknown",
+        "post_logout_redirect_uri=https://app.example/",
+        &format!("client_id={id}&post_logout_redirect_uri=https://evil.example/"),
+        "state=a&state=b",
+    ] {
+        let answer = desk.get(&format!("/oauth/logout?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        count += 1;
+    }
+    for uri in [
+        "https://evil.example/",
+        "https://app.example/callback/",
+        "javascript:alert(1)",
+        "",
+    ] {
+        let answer = desk
+            .get(&format!(
+                "/oauth/authorize?client_id={id}&response_type=code&redirect_uri={uri}"
+            ))
+            .await;
+        assert_eq!(answer.status, 400, "{uri}");
+        assert_eq!(answer.header(header::LOCATION), "", "{uri}");
+        count += 1;
+    }
+    assert!(count >= 100, "{count}");
+    // None of it changed anything.
+    desk.redeem(&code).await.ok();
+    desk.refresh(&tokens["refresh_token"]).await.ok();
+    assert_eq!(
+        desk.session_state(session).await,
+        crate::model::SessionState::Active
+    );
+}
