@@ -57,6 +57,10 @@ pub struct BeginLogin {
     pub force_authn: bool,
     /// `prompt=none`: the IdP must not show a page.
     pub passive: bool,
+    /// `prompt=consent` (OIDC Core 3.1.2.1). SAML has no word for it.
+    pub consent: bool,
+    /// `prompt=select_account`. SAML has no word for it.
+    pub select_account: bool,
     /// OIDC `max_age` in seconds.
     pub max_age: Option<u64>,
     /// Requested authentication context classes.

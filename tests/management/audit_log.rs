@@ -268,7 +268,7 @@ async fn every_operation_that_changes_something_is_in_the_log() {
 
     let app = RelyingParty::register(&tenon).await;
     acme.news().await;
-    for _ in 0..2 {
+    let sign_in = async || {
         let mut browser = UserAgent::new();
         let page = browser
             .get(&app.authorize_url("login_hint=ada@acme.example"))
@@ -279,7 +279,9 @@ async fn every_operation_that_changes_something_is_in_the_log() {
         app.redeem(&browser.submit(&posting, posting.form()).await)
             .await
             .expect(200);
-    }
+    };
+    sign_in().await;
+    sign_in().await;
     assert!(acme.news().await.is_empty(), "a sign-in is nobody's act");
     sink.next_event("user.created").await;
     let sessions = tenon.api().get("/sessions").await.expect(200);
@@ -300,6 +302,10 @@ async fn every_operation_that_changes_something_is_in_the_log() {
         &actions,
     )
     .await;
+    sign_in().await;
+    let operation = "POST /organizations/{id}/revoke_sessions";
+    let ended = acme.call(operation, &[&org], none(), &actions).await;
+    assert_eq!(ended["revoked"], 1);
     acme.call("DELETE /users/{id}", &[&user], none(), &["user.deleted"])
         .await;
 

@@ -129,3 +129,23 @@ async fn the_application_hears_of_a_session_that_another_ended() {
     }
     assert_ne!(first["jti"], second["jti"]);
 }
+
+#[tokio::test]
+async fn all_sessions_of_an_organization_end_at_once_and_no_other_organizations() {
+    let mut signed_in = SignedIn::start().await;
+    let api = signed_in.scene.tenon.api();
+    let globex = api.organization("Globex", &["globex.example"]).await;
+    let revoke = |id: &Value| format!("/organizations/{}/revoke_sessions", text(id));
+    let ended = api.post(&revoke(&globex["id"]), json!({})).await;
+    assert_eq!(ended.expect(200)["revoked"], 0);
+    assert!(!signed_in.has_ended().await);
+
+    let organization = claims(&signed_in.tokens["id_token"])["org_id"].clone();
+    let ended = api.post(&revoke(&organization), json!({})).await;
+    assert_eq!(ended.expect(200)["revoked"], 1);
+    assert!(signed_in.has_ended().await);
+    let refreshed = signed_in.scene.app.refresh(&signed_in.tokens).await;
+    assert_eq!(refreshed.json["error"], "invalid_grant");
+    let told = logout_token(&signed_in.sink.next().await);
+    assert_eq!(told["sid"], claims(&signed_in.tokens["id_token"])["sid"]);
+}

@@ -199,3 +199,36 @@ fn replace_attribute(xml: &str, tag: &str, attribute: &str, with: &str) -> Strin
     let to = value + xml[value..].find('"').expect("its end") + 1;
     format!("{}{with}{}", &xml[..from], &xml[to..])
 }
+
+/// Two readers of one form could each believe another field.
+#[tokio::test]
+async fn a_form_with_two_responses_is_refused() {
+    let (tenon, organization, idp) = acme().await;
+    idp.saml_connection(&tenon, &organization, json!({})).await;
+    let app = RelyingParty::register(&tenon).await;
+    for second_is_empty in [false, true] {
+        let mut browser = UserAgent::new();
+        let page = browser
+            .get(&app.authorize_url("login_hint=ada@acme.example"))
+            .await;
+        let posting = idp
+            .sign_in(&mut browser, &page, "ada@acme.example", None)
+            .await;
+        let mut form = posting.form();
+        let field = form
+            .fields
+            .iter()
+            .find(|(name, _)| name == "SAMLResponse")
+            .cloned();
+        let (name, value) = field.expect("a response");
+        let second = if second_is_empty {
+            String::new()
+        } else {
+            value
+        };
+        form.fields.push((name, second));
+        let refused = browser.submit(&posting, form).await;
+        assert_eq!(refused.tenon_error(), "response_malformed");
+        crate::assert_failed_and_changed_nothing(&tenon, &organization, "response_malformed").await;
+    }
+}

@@ -1,6 +1,7 @@
 //! A person signs in at their organization's identity provider, or does not.
 
 mod accounts;
+mod decryption;
 mod discovery;
 mod domain_scope;
 mod failures;

@@ -116,6 +116,11 @@ fn operations() -> Vec<(&'static str, Stranger, Value)> {
         ("GET /users/{id}", Hidden, none.clone()),
         ("DELETE /users/{id}", Hidden, none.clone()),
         ("POST /users/{id}/revoke_sessions", Hidden, none.clone()),
+        (
+            "POST /organizations/{id}/revoke_sessions",
+            Hidden,
+            none.clone(),
+        ),
         ("GET /organizations/{id}/groups", Hidden, none.clone()),
         ("GET /groups/{id}", Hidden, none.clone()),
         ("GET /groups/{id}/members", Hidden, none.clone()),

@@ -51,8 +51,16 @@ impl OidcConnector {
         }
         if login.passive {
             request = request.add_prompt(CoreAuthPrompt::None); // stands alone (3.1.2.1)
-        } else if login.force_authn {
-            request = request.add_prompt(CoreAuthPrompt::Login);
+        } else {
+            for (wanted, prompt) in [
+                (login.force_authn, CoreAuthPrompt::Login),
+                (login.consent, CoreAuthPrompt::Consent),
+                (login.select_account, CoreAuthPrompt::SelectAccount),
+            ] {
+                if wanted {
+                    request = request.add_prompt(prompt);
+                }
+            }
         }
         if let Some(seconds) = login.max_age {
             request = request.set_max_age(Duration::from_secs(seconds));

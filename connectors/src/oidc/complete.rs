@@ -137,6 +137,7 @@ impl OidcConnector {
                 max_age: expected.max_age,
                 tenant: self.tenant(),
                 access_token: tokens.access_token.as_deref(),
+                code: Some(code),
                 now,
             },
         )?;

@@ -28,6 +28,8 @@ pub(super) struct Expectations<'a> {
     pub(super) max_age: Option<u64>,
     pub(super) tenant: Option<Tenant<'a>>,
     pub(super) access_token: Option<&'a str>,
+    /// The code that was redeemed for it.
+    pub(super) code: Option<&'a str>,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -54,7 +56,8 @@ pub(super) fn validate(
     audience(&claims, expected.client_id)?;
     times(&claims, expected.now)?;
     nonce(&claims, expected.nonce)?;
-    access_token_hash(&claims, jws.algorithm, expected.access_token)?;
+    matching_hash(&claims, "at_hash", jws.algorithm, expected.access_token)?;
+    matching_hash(&claims, "c_hash", jws.algorithm, expected.code)?;
     authentication_age(&claims, expected.max_age, expected.now)?;
     if let Some(tenant) = &expected.tenant {
         tenant.matches(&claims)?;
@@ -202,13 +205,14 @@ fn nonce(claims: &Map<String, Value>, expected: &str) -> Result<(), ConnectorErr
     }
 }
 
-/// `at_hash` is optional in the code flow, but where it comes it must fit (3.1.3.8).
-fn access_token_hash(
+/// `at_hash` and `c_hash` are optional in the code flow, but where one comes it must fit (3.1.3.8, 3.3.2.11).
+fn matching_hash(
     claims: &Map<String, Value>,
+    claim: &str,
     algorithm: Algorithm,
-    access_token: Option<&str>,
+    hashed: Option<&str>,
 ) -> Result<(), ConnectorError> {
-    let (Some(hash), Some(access_token)) = (claims.get("at_hash"), access_token) else {
+    let (Some(hash), Some(hashed)) = (claims.get(claim), hashed) else {
         return Ok(());
     };
     let with = match algorithm {
@@ -216,12 +220,12 @@ fn access_token_hash(
         Algorithm::RS384 | Algorithm::PS384 | Algorithm::ES384 => &digest::SHA384,
         _ => &digest::SHA512, // RS512, PS512; EdDSA hashes with SHA-512 (RFC 8032 section 5.1)
     };
-    let digest = digest::digest(with, access_token.as_bytes());
+    let digest = digest::digest(with, hashed.as_bytes());
     let (half, _) = digest.as_ref().split_at(digest.as_ref().len() / 2);
     if hash.as_str() == Some(URL_SAFE_NO_PAD.encode(half).as_str()) {
         Ok(())
     } else {
-        Err(invalid("at_hash belongs to another access token"))
+        Err(invalid(&format!("{claim} belongs to another answer")))
     }
 }
 

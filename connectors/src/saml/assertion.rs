@@ -61,10 +61,18 @@ impl<'d> Assertion<'d> {
             return Err(missing("it is not of SAML version 2.0"));
         }
         let id = element.attribute("ID").filter(|id| !id.is_empty());
-        let statement = element
-            .children()
-            .find(|child| child.is(SAML, "AuthnStatement"))
+        let statements = || {
+            element
+                .children()
+                .filter(|child| child.is(SAML, "AuthnStatement"))
+        };
+        let statement = statements()
+            .next()
             .ok_or_else(|| missing("it has no AuthnStatement"))?;
+        // The strictest of several bounds the session; what is no time comes first, and is refused as such.
+        let session_not_on_or_after = statements()
+            .filter_map(|statement| statement.attribute("SessionNotOnOrAfter"))
+            .min_by_key(|text| parse_time(text));
         let context_class = statement
             .only(SAML, "AuthnContext")
             .and_then(|context| context.only(SAML, "AuthnContextClassRef"))
@@ -78,7 +86,7 @@ impl<'d> Assertion<'d> {
             authn: Authn {
                 instant: statement.attribute("AuthnInstant"),
                 session_index: statement.attribute("SessionIndex"),
-                session_not_on_or_after: statement.attribute("SessionNotOnOrAfter"),
+                session_not_on_or_after,
                 context_class,
             },
         })

@@ -34,7 +34,8 @@ impl RawResponse {
         if trim(field).is_empty() {
             return Err(missing("the field SAMLResponse is empty"));
         }
-        let bytes = base64::decode(field).ok_or_else(|| malformed("it is not base64"))?;
+        let bytes = base64::decode(field)
+            .ok_or_else(|| malformed("it is not base64, or not one field SAMLResponse"))?;
         Ok(Self {
             source: Source::new(bytes)?,
         })

@@ -83,9 +83,7 @@ async fn consume(
     let Ok(form) = body.into_bytes().await else {
         return Ok(pages::error_of_status(StatusCode::PAYLOAD_TOO_LARGE, None).into_response());
     };
-    let saml_response = url::form_urlencoded::parse(&form)
-        .find(|(name, _)| name == "SAMLResponse")
-        .map(|(_, value)| value.into_owned());
+    let saml_response = saml_response(&form);
     if let Some(url) = login::restart(app, &open, saml_response.as_deref()).await? {
         return Ok(see_other(&url));
     }
@@ -98,6 +96,15 @@ async fn consume(
             error_page::refusal(app, &refusal, None).await
         }
     }
+}
+
+/// The field `SAMLResponse`. Of several, readers could each believe another one: with a comma between them they
+/// are no base64, hence `response_malformed`.
+fn saml_response(form: &[u8]) -> Option<String> {
+    url::form_urlencoded::parse(form)
+        .filter(|(name, _)| name == "SAMLResponse")
+        .map(|(_, value)| value.into_owned())
+        .reduce(|one, other| format!("{one},{other}"))
 }
 
 fn note_failed_decryption(app: &App, sender: (ConnectionId, IpAddr), error: &ConnectorError) {

@@ -128,8 +128,11 @@ async fn serve_one(call: Call, target: Target<'_>) -> Result<Answer, Refusal> {
         (Target::One(Group, id), Method::PATCH) => groups::patch(call, id).await,
         (Target::One(Group, id), Method::DELETE) => groups::delete(call, id).await,
         (Target::Document(document, name), _) if read => discovery::find(&call, document, name),
+        (Target::Me, _) => Err(Refusal::NoAlias),
         (Target::Unknown, _) => Err(Error::NotFound("endpoint").into()),
-        _ => Err(Refusal::MethodNotAllowed),
+        _ => Err(Refusal::MethodNotAllowed {
+            allow: target.allow(),
+        }),
     }
 }
 

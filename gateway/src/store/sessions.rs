@@ -232,6 +232,33 @@ pub async fn end_sessions_of_connection(
     end_where(tx, scope, opened_by, source, cause, now).await
 }
 
+/// Ends every session of the organization that is active by now, a thousand at a time, and gives their number. A
+/// login that ends beside this comes after it.
+pub async fn end_sessions_of_organization(
+    tx: &Tx,
+    scope: &OrgScope,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut ended = 0;
+    loop {
+        let active: Vec<SessionId> = scope
+            .select::<Entity>()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::State.eq(SessionState::Active))
+            .limit(1000)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+        if active.is_empty() {
+            return Ok(ended);
+        }
+        let batch = end_these(tx, scope, &active, "", cause, now).await?;
+        ended += batch.len() as u64;
+    }
+}
+
 /// As [`end_sessions_of_user`], for all that signed in to one application. The caller has locked its row.
 pub async fn end_sessions_of_application(
     tx: &Tx,

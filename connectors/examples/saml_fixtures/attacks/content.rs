@@ -414,6 +414,18 @@ fn times() -> Vec<Attack> {
             }),
         ),
         expired(
+            "second-statement",
+            "The session of the second AuthnStatement is over; the first one names no end",
+            with(|body| {
+                let second = edit(
+                    &body.authn,
+                    "SessionIndex=\"_session1\"",
+                    "SessionNotOnOrAfter=\"2026-12-01T08:50:00Z\" SessionIndex=\"_session2\"",
+                );
+                body.authn.push_str(&second);
+            }),
+        ),
+        expired(
             "issued-long-ago",
             "Issued twenty minutes ago, though valid for an hour",
             issued("2026-12-01T08:40:00Z"),

@@ -287,6 +287,8 @@ async fn a_true_at_hash_and_a_young_authentication_pass() {
     let mut login = Login::new();
     let hash = digest::digest(&digest::SHA256, b"at-1");
     login.idp.claims["at_hash"] = URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]).into();
+    let hash = digest::digest(&digest::SHA256, b"c-1");
+    login.idp.claims["c_hash"] = URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]).into();
     login.idp.claims["auth_time"] = (noon().timestamp() - 300).into();
     login.expected.as_mut().unwrap().max_age = Some(300);
     identity(&login).await;

@@ -15,6 +15,8 @@ fn login() -> BeginLogin {
         domain_hint: None,
         force_authn: false,
         passive: false,
+        consent: false,
+        select_account: false,
         max_age: None,
         acr_values: Vec::new(),
         now: noon(),
@@ -74,6 +76,10 @@ async fn hints_and_demands_of_the_application_go_along() {
     assert_eq!(asked["acr_values"], "phr phrh");
     assert_eq!(asked["scope"], "openid groups");
     assert!(!asked.contains_key("domain_hint") && !asked.contains_key("hd"));
+    login.consent = true;
+    login.select_account = true;
+    let asked = query(&at, &login).await;
+    assert_eq!(asked["prompt"], "login consent select_account");
     login.passive = true;
     assert_eq!(query(&at, &login).await["prompt"], "none");
 }

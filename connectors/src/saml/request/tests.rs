@@ -47,6 +47,8 @@ fn login() -> BeginLogin {
         domain_hint: None,
         force_authn: false,
         passive: false,
+        consent: false,
+        select_account: false,
         max_age: None,
         acr_values: Vec::new(),
         now: "2026-12-01T09:00:00Z".parse().unwrap(),
@@ -100,6 +102,8 @@ fn everything_that_can_be_asked_for_is_asked_in_the_schemas_order() {
     };
     let login = BeginLogin {
         passive: true,
+        consent: false,
+        select_account: false,
         acr_values: vec!["urn:a".to_owned(), "urn:b".to_owned()],
         ..login()
     };

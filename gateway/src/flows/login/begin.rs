@@ -7,7 +7,7 @@ use super::complete::{Refusal, record_failure};
 use super::{Browser, LOGIN_LIFETIME, OpenConnection};
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::authorize::AuthorizeRequest;
+use crate::flows::authorize::{AuthorizeRequest, Prompt};
 use crate::ids::LoginId;
 use crate::model::{ConnectionState, ConnectionType, Login, LoginOutcome, LoginState, Timestamp};
 use crate::store::logins::{self, StoredLogin};
@@ -86,6 +86,8 @@ pub async fn begin(
         domain_hint: request.domain_hint.clone(),
         force_authn: request.forces_authentication(),
         passive: request.is_passive(),
+        consent: request.prompt.contains(&Prompt::Consent),
+        select_account: request.prompt.contains(&Prompt::SelectAccount),
         max_age: request.max_age,
         acr_values: request.acr_values.clone(),
         now,

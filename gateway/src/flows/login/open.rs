@@ -83,9 +83,14 @@ pub async fn sp_metadata(app: &App, id: ConnectionId) -> Result<Option<String>, 
     };
     let keys = open_keys(app, &db, &scope, id).await?;
     let endpoints = sp_endpoints(&app.public_url, id);
-    Ok(Some(connectors::saml::sp_metadata(
-        &settings, &endpoints, &keys,
-    )))
+    // A signature takes an RSA operation.
+    let rendered = tokio::task::spawn_blocking(move || {
+        connectors::saml::sp_metadata(&settings, &endpoints, &keys)
+    });
+    let rendered = rendered
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(Some(rendered))
 }
 
 /// Opens a connection, whatever its state. `None` when there is no such connection, or it is a draft that lacks what

@@ -133,4 +133,31 @@ impl Users {
         let answer = Answer::new(&RevokedSessions { revoked });
         Ok(claim.commit(&app, tx, answer).await?)
     }
+
+    /// End all sessions of an organization.
+    ///
+    /// Refresh tokens die at once, access tokens with their time, at most 300 s.
+    #[oai(
+        path = "/organizations/:id/revoke_sessions",
+        method = "post",
+        operation_id = "revokeOrganizationSessions"
+    )]
+    async fn revoke_sessions_of_organization(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<OrganizationId>,
+        #[oai(name = "Idempotency-Key")] once: Once,
+    ) -> Result<Done<RevokedSessions>, Problem> {
+        let (tx, claim) = match once.begin(&app, &key).await? {
+            Attempt::First(tx, claim) => (tx, claim),
+            Attempt::Again(answer) => return Ok(answer),
+        };
+        let scope = key.scope_owning(&tx, id.0).await?;
+        let now = app.clock.now().into();
+        let revoked =
+            sessions::end_sessions_of_organization(&tx, &scope, &key.cause(), now).await?;
+        let answer = Answer::new(&RevokedSessions { revoked });
+        Ok(claim.commit(&app, tx, answer).await?)
+    }
 }

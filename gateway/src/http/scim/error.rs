@@ -18,7 +18,12 @@ pub(super) enum Refusal {
     Unauthorized {
         token_given: bool,
     },
-    MethodNotAllowed,
+    MethodNotAllowed {
+        /// What the endpoint can do.
+        allow: &'static str,
+    },
+    /// `/Me`, which this service does not offer (RFC 7644 section 3.11).
+    NoAlias,
     /// Discovery documents take no filter (RFC 7644 section 4).
     FilterForbidden,
     Body(BodyRefused),
@@ -58,6 +63,9 @@ impl Refusal {
                     "Bearer realm=\"scim\""
                 };
                 response = response.header(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::MethodNotAllowed { allow } => {
+                response = response.header(header::ALLOW, *allow);
             }
             Self::Error(Error::TooManyRequests { retry_after }) => {
                 response = response.header(header::RETRY_AFTER, *retry_after);
@@ -111,9 +119,14 @@ impl Refusal {
                 let detail = "a bearer token of this directory is needed";
                 new(StatusCode::UNAUTHORIZED, None, detail)
             }
-            Self::MethodNotAllowed => {
-                let detail = "this endpoint has no such method";
-                new(StatusCode::METHOD_NOT_ALLOWED, None, detail)
+            Self::MethodNotAllowed { allow } => {
+                let detail = format!("this endpoint has no such method, only {allow}");
+                new(StatusCode::METHOD_NOT_ALLOWED, None, &detail)
+            }
+            Self::NoAlias => {
+                let detail =
+                    "a directory's token stands for no user, so there is no /Me; use /Users";
+                new(StatusCode::NOT_IMPLEMENTED, None, detail)
             }
             Self::FilterForbidden => {
                 let detail = "discovery documents can't be filtered";

@@ -14,6 +14,8 @@ pub(super) enum Target<'a> {
     Bulk,
     /// A discovery document: all of its kind, or the one of this name.
     Document(Document, Option<&'a str>),
+    /// An alias of who is signed in (RFC 7644 section 3.11): a directory's token is nobody.
+    Me,
     Unknown,
 }
 
@@ -35,6 +37,7 @@ impl<'a> Target<'a> {
             [] => Self::Root,
             [".search"] => Self::Search(None),
             ["Bulk"] => Self::Bulk,
+            ["Me"] => Self::Me,
             ["ServiceProviderConfig"] => Self::Document(Document::ServiceProviderConfig, None),
             ["ResourceTypes"] => Self::Document(Document::ResourceTypes, None),
             ["ResourceTypes", name] => Self::Document(Document::ResourceTypes, Some(name)),
@@ -71,6 +74,7 @@ impl<'a> Target<'a> {
             Self::Document(Document::ResourceTypes, _) => "/scim/v2/:dir/ResourceTypes",
             Self::Document(Document::Schemas, _) => "/scim/v2/:dir/Schemas",
             Self::Bulk => "/scim/v2/:dir/Bulk",
+            Self::Me => "/scim/v2/:dir/Me",
             Self::Unknown => "/scim/v2/:dir/*",
         }
     }
@@ -83,7 +87,18 @@ impl<'a> Target<'a> {
             | Self::One(resource_type, _) => resource_type.name(),
             Self::Root | Self::Search(None) | Self::Bulk => "all",
             Self::Document(..) => "discovery",
-            Self::Unknown => "unknown",
+            Self::Me | Self::Unknown => "unknown",
+        }
+    }
+
+    /// The methods of this endpoint, for `Allow` (RFC 9110 section 10.2.1). Empty where there is none.
+    pub(super) fn allow(self) -> &'static str {
+        match self {
+            Self::Root | Self::Document(..) => "GET, HEAD",
+            Self::Search(_) | Self::Bulk => "POST",
+            Self::All(_) => "GET, HEAD, POST",
+            Self::One(..) => "GET, HEAD, PUT, PATCH, DELETE",
+            Self::Me | Self::Unknown => "",
         }
     }
 
@@ -120,6 +135,7 @@ mod tests {
             ),
             (&["Users", "x", "y"], Target::Unknown),
             (&["Bulk"], Target::Bulk),
+            (&["Me"], Target::Me),
             (&["users"], Target::Unknown),
             (&["ServiceProviderConfig", "x"], Target::Unknown),
         ] {

@@ -33,6 +33,8 @@ fn begin_login() -> BeginLogin {
         domain_hint: None,
         force_authn: false,
         passive: false,
+        consent: false,
+        select_account: false,
         max_age: None,
         acr_values: Vec::new(),
         now: SystemClock.now(),

@@ -237,6 +237,14 @@ pub(super) const CLAIMS: &[Case] = &[
         },
     ),
     (
+        "another code's hash",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.idp.claims["c_hash"] = "AAAAAAAAAAAAAAAAAAAAAA".into();
+        },
+    ),
+    (
         "an old authentication",
         "assertion_expired",
         CheckName::IdToken,

@@ -325,9 +325,19 @@ async fn discovery_search_and_the_unknown_answer_as_the_standard_says() {
     }
     acme.get("/Schemas/urn:nobody").await.expect(404);
     acme.get("/Nowhere").await.expect(404);
-    acme.send(Method::PUT, "/Users", &[], "{}")
-        .await
-        .expect(405);
+    for (method, path, allow) in [
+        (Method::PUT, "/Users", "GET, HEAD, POST"),
+        (Method::POST, "/Users/x", "GET, HEAD, PUT, PATCH, DELETE"),
+        (Method::GET, "/Users/.search", "POST"),
+        (Method::GET, "/Bulk", "POST"),
+        (Method::DELETE, "/Schemas", "GET, HEAD"),
+    ] {
+        let refused = acme.send(method, path, &[], "{}").await.expect(405);
+        assert_eq!(refused.headers["allow"], allow, "{path}");
+    }
+    for method in [Method::GET, Method::POST, Method::PATCH, Method::DELETE] {
+        acme.send(method, "/Me", &[], "{}").await.expect(501);
+    }
     let search = json!({"filter": "userName eq \"ADA\" or displayName co \"engin\"", "count": 5});
     // An attribute that only users have matches no group.
     let found = acme.post("/.search", search).await.expect(200).json;
