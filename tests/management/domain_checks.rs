@@ -69,6 +69,9 @@ impl World {
             let (one, two) =
                 tokio::join!(recheck::once(&self.tenon.app), recheck::once(&other.app));
             one.and(two).expect("a round");
+            // What the other one wrote reaches this one's memory within a second; now.
+            let caught_up = self.tenon.app.store.refresh_routing().await;
+            caught_up.expect("the database answers");
         } else {
             recheck::once(&self.tenon.app).await.expect("a round");
         }
