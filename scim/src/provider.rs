@@ -21,6 +21,10 @@ pub struct Provider {
     /// Parts of its `User-Agent`, any of which tells it.
     #[serde(default)]
     pub user_agents: Vec<String>,
+    /// Hours without a request after which something is wrong: several of its sync cycles. `None` where it only
+    /// sends what has changed, so that a quiet week says nothing.
+    #[serde(default)]
+    pub silent_after_hours: Option<u32>,
     /// What it does in its own way, for documentation and support.
     #[serde(default)]
     pub notes: Vec<String>,

@@ -1,4 +1,14 @@
-use integration::{Api, Tenon, text};
+use std::time::Duration;
+
+use gateway::{
+    flows::{
+        directories::{self, NewDirectory},
+        organizations::{self, NewOrganization},
+        provisioning::Push,
+    },
+    model::Cause,
+};
+use integration::{Api, InProcess, Tenon, text};
 use serde_json::{Value, json};
 
 use super::{acme, errors, event_types, events, fields};
@@ -72,7 +82,61 @@ async fn a_directory_shows_its_token_once_and_has_at_most_two() {
     api.delete(&format!("{tokens}/{old}")).await.problem(404);
     scim.get("/Users").await.expect(401);
     scim.with_token(&bearer).get("/Users").await.expect(200);
-    api.post(&tokens, json!({})).await.expect(201);
+    assert_eq!(
+        fields(
+            api.post(&tokens, json!({"expires_at": "2026-01-01T00:00:00Z"}))
+                .await
+        ),
+        ["expires_at"]
+    );
+    let ending = json!({"expires_at": "2099-01-01T00:00:00.000Z"});
+    let third = api.post(&tokens, ending.clone()).await.expect(201);
+    assert_eq!(third["expires_at"], ending["expires_at"]);
+    let shown = api.get(&one).await.expect(200);
+    assert_eq!(shown["tokens"][1]["expires_at"], ending["expires_at"]);
+    assert_eq!(shown["state"], "syncing");
+    assert!(shown["last_request_at"].is_string(), "{shown}");
+    assert!(shown["tokens"][0]["last_used_at"].is_string(), "{shown}");
+}
+
+#[tokio::test]
+async fn an_expired_token_opens_nothing_and_makes_room_for_another() {
+    let tenon = InProcess::start().await;
+    let app = &tenon.app;
+    let tx = app.store.begin().await.expect("the database answers");
+    let cause = Cause::system("test");
+    let new = NewOrganization {
+        name: "Acme".to_owned(),
+        slug: None,
+        external_id: None,
+        domains: Vec::new(),
+        metadata: Default::default(),
+    };
+    let organization = organizations::create(app, &tx, new, &cause).await;
+    let scope = organization.expect("an organization").id;
+    let scope = app.store.organization_named(scope);
+    let new = NewDirectory {
+        name: "Okta".to_owned(),
+        provider: None,
+        default_role: None,
+    };
+    let made = directories::create(app, &tx, &scope, new, &cause).await;
+    let (directory, _, _) = made.expect("a directory");
+    let day = Duration::from_secs(24 * 60 * 60);
+    let end = Some((tenon.app.clock.now() + day).into());
+    let token = async |tx| directories::create_token(app, tx, &scope, directory.id, end).await;
+    let (_, text) = token(&tx).await.expect("a second token");
+    assert_eq!(token(&tx).await.unwrap_err().code(), "too_many_tokens");
+    tx.commit().await.expect("it commits");
+    let id = directory.id.to_string();
+    let opens = async || Push::authenticate(app, &id, &text, "test").await.is_ok();
+    assert!(opens().await);
+
+    tenon.clock.advance(day);
+    assert!(!opens().await);
+    let tx = app.store.begin().await.expect("the database answers");
+    let made = directories::create_token(app, &tx, &scope, directory.id, None).await;
+    assert!(made.is_ok(), "the expired one does not count");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub async fn create(
     };
     directories::insert(tx, scope, &directory).await?;
     tx.record(scope, event(EventType::DirectoryCreated, &directory), cause);
-    let (token, text) = insert_token(app, tx, scope, directory.id).await?;
+    let (token, text) = insert_token(app, tx, scope, directory.id, None).await?;
     Ok((directory, token, text))
 }
 
@@ -105,17 +105,24 @@ pub async fn create_token(
     tx: &Tx,
     scope: &OrgScope,
     id: DirectoryId,
+    expires_at: Option<Timestamp>,
 ) -> Result<(DirectoryToken, String), Error> {
+    let now = app.clock.now().into();
+    if expires_at.is_some_and(|end| end <= now) {
+        return Err(Error::invalid("expires_at", "has to be in the future"));
+    }
     directories::lock(tx, scope, id)
         .await?
         .ok_or(Error::NotFound("directory"))?;
-    if directories::tokens(tx, scope, id).await?.len() >= MAX_TOKENS {
+    let tokens = directories::tokens(tx, scope, id).await?;
+    let live = |token: &&DirectoryToken| token.expires_at.is_none_or(|end| end > now);
+    if tokens.iter().filter(live).count() >= MAX_TOKENS {
         return Err(Error::conflict(
             "too_many_tokens",
             "a directory has at most two tokens: delete the old one first",
         ));
     }
-    insert_token(app, tx, scope, id).await
+    insert_token(app, tx, scope, id, expires_at).await
 }
 
 /// Takes a token away; it is refused from the next request on.
@@ -137,6 +144,7 @@ async fn insert_token(
     tx: &Tx,
     scope: &OrgScope,
     directory: DirectoryId,
+    expires_at: Option<Timestamp>,
 ) -> Result<(DirectoryToken, String), Error> {
     let text = format!("{TOKEN_PREFIX}{}", app.entropy.token());
     let token = DirectoryToken {
@@ -144,7 +152,7 @@ async fn insert_token(
         last_four: text[text.len() - 4..].to_owned(),
         created_at: app.clock.now().into(),
         last_used_at: None,
-        expires_at: None,
+        expires_at,
     };
     let hash = app.vault.hash(&text);
     directories::insert_token(tx, scope, directory, &token, &hash).await?;

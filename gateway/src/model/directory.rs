@@ -14,6 +14,9 @@ pub enum DirectoryState {
     /// No request has come yet.
     Waiting,
     Syncing,
+    /// Nothing came for longer than this product's usual pause, or a week where it sends changes only. What is
+    /// stored stays `syncing`: this is told when somebody looks.
+    Silent,
 }
 
 /// One SCIM source of an organization.

@@ -1,14 +1,16 @@
 //! Directories and their bearer tokens.
 
+use std::collections::HashMap;
+
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::entity::directories::{ActiveModel, Column, Entity, Model};
 use super::entity::directory_tokens;
 use super::page::newest_first;
 use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
 use crate::ids::{DirectoryId, DirectoryTokenId};
-use crate::model::{Directory, DirectoryToken, Slice, Window};
+use crate::model::{Directory, DirectoryToken, Slice, Timestamp, Window};
 
 pub async fn insert(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<(), StoreError> {
     let row = ActiveModel {
@@ -53,6 +55,24 @@ pub async fn list(
     let query = scope.select::<Entity>();
     let slice = newest_first(db, query, Column::Id, window, |row| row.id).await?;
     Ok(slice.map(Directory::from))
+}
+
+/// When the last request of each of these directories came, to the minute.
+pub async fn last_requests(
+    db: &impl Reads,
+    scope: &OrgScope,
+    ids: &[DirectoryId],
+) -> Result<HashMap<DirectoryId, Timestamp>, StoreError> {
+    let rows: Vec<(DirectoryId, Timestamp)> = scope
+        .select::<Entity>()
+        .select_only()
+        .columns([Column::Id, Column::LastRequestAt])
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .filter(Column::LastRequestAt.is_not_null())
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// All directories of the organization, oldest first.
@@ -131,13 +151,27 @@ pub async fn tokens(
     scope: &OrgScope,
     directory: DirectoryId,
 ) -> Result<Vec<DirectoryToken>, StoreError> {
+    let mut found = tokens_of(db, scope, &[directory]).await?;
+    Ok(found.remove(&directory).unwrap_or_default())
+}
+
+/// As [`tokens`], for several directories.
+pub async fn tokens_of(
+    db: &impl Reads,
+    scope: &OrgScope,
+    directories: &[DirectoryId],
+) -> Result<HashMap<DirectoryId, Vec<DirectoryToken>>, StoreError> {
     let rows = scope
         .select::<directory_tokens::Entity>()
-        .filter(directory_tokens::Column::DirectoryId.eq(directory))
+        .filter(directory_tokens::Column::DirectoryId.is_in(directories.iter().copied()))
         .order_by_asc(directory_tokens::Column::Id)
         .all(db.db())
         .await?;
-    Ok(rows.into_iter().map(DirectoryToken::from).collect())
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for row in rows {
+        found.entry(row.directory_id).or_default().push(row.into());
+    }
+    Ok(found)
 }
 
 /// False when the directory has no such token.

@@ -1,5 +1,6 @@
 //! Directories: one SCIM source of an organization, with its own base URL and bearer tokens.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -8,7 +9,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::Tag;
 use super::answer::{Answer, Created, Deleted};
-use super::body::Body;
+use super::body::{Body, OptionalBody};
 use super::key::{ApiKey, Write};
 use super::once::{Attempt, Once};
 use super::page::{Cursor, Limit, Page, window};
@@ -17,7 +18,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::directories as flow;
 use crate::ids::{DirectoryId, DirectoryTokenId, OrganizationId};
-use crate::model::{Directory, DirectoryToken, Slice};
+use crate::model::{Directory, DirectoryState, DirectoryToken, Timestamp};
 use crate::store::{OrgScope, Reads, directories};
 
 #[derive(Debug, Object)]
@@ -49,6 +50,13 @@ struct ScimEndpoint {
     bearer_token: Option<String>,
 }
 
+/// What a new token is given.
+#[derive(Debug, Default, Object)]
+struct NewToken {
+    /// When it stops working; it does not end by itself without this.
+    expires_at: Option<Timestamp>,
+}
+
 /// One SCIM source of an organization.
 #[derive(Debug, Object)]
 #[oai(rename = "DirectoryWithScim")]
@@ -56,6 +64,8 @@ struct DirectoryView {
     #[oai(flatten)]
     directory: Directory,
     scim: ScimEndpoint,
+    /// When it last asked for something, to the minute.
+    last_request_at: Option<Timestamp>,
     /// Its tokens, oldest first, without their text.
     tokens: Vec<DirectoryToken>,
 }
@@ -99,7 +109,7 @@ impl Directories {
         };
         let (directory, token, bearer_token) =
             flow::create(&app, &tx, &scope, new, &key.cause()).await?;
-        let mut view = view(&app, directory, vec![token]);
+        let mut view = view(&app, directory, vec![token], None);
         view.scim.bearer_token = Some(bearer_token);
         Ok(claim.commit(&app, tx, Answer::new(&view)).await?)
     }
@@ -121,15 +131,15 @@ impl Directories {
         let db = app.store.read();
         let scope = key.scope_owning(&db, id.0).await?;
         let slice = directories::list(&db, &scope, window(limit.0, cursor.0)).await?;
-        let mut rows = Vec::with_capacity(slice.rows.len());
-        for directory in slice.rows {
-            let tokens = directories::tokens(&db, &scope, directory.id).await?;
-            rows.push(view(&app, directory, tokens));
-        }
-        Ok(Json(Page::of(Slice {
-            rows,
-            next: slice.next,
-        })))
+        let ids: Vec<_> = slice.rows.iter().map(|directory| directory.id).collect();
+        let mut tokens = directories::tokens_of(&db, &scope, &ids).await?;
+        let seen = directories::last_requests(&db, &scope, &ids).await?;
+        let slice = slice.map(|directory| {
+            let tokens = tokens.remove(&directory.id).unwrap_or_default();
+            let last = seen.get(&directory.id).copied();
+            view(&app, directory, tokens, last)
+        });
+        Ok(Json(Page::of(slice)))
     }
 
     /// Find a directory.
@@ -203,7 +213,8 @@ impl Directories {
 
     /// Make another token for a directory.
     ///
-    /// Two may live side by side, to change over without a gap; 409 `too_many_tokens` beyond.
+    /// Two may live side by side, to change over without a gap; 409 `too_many_tokens` beyond. One that has expired
+    /// does not count.
     #[oai(
         path = "/directories/:id/tokens",
         method = "post",
@@ -215,13 +226,15 @@ impl Directories {
         key: ApiKey<Write>,
         id: Path<DirectoryId>,
         #[oai(name = "Idempotency-Key")] once: Once,
+        OptionalBody(new): OptionalBody<NewToken>,
     ) -> Result<Created<CreatedToken>, Problem> {
         let (tx, claim) = match once.begin(&app, &key).await? {
             Attempt::First(tx, claim) => (tx, claim),
             Attempt::Again(answer) => return Ok(answer),
         };
         let scope = key.scope_owning(&tx, id.0).await?;
-        let (token, bearer_token) = flow::create_token(&app, &tx, &scope, id.0).await?;
+        let (token, bearer_token) =
+            flow::create_token(&app, &tx, &scope, id.0, new.expires_at).await?;
         let act = key.act("directory_token.created", token.id);
         tx.audit(act.inside(scope.organization()).made(&token));
         let answer = Answer::new(&CreatedToken {
@@ -261,10 +274,18 @@ async fn viewed(
     directory: Directory,
 ) -> Result<DirectoryView, Error> {
     let tokens = directories::tokens(db, scope, directory.id).await?;
-    Ok(view(app, directory, tokens))
+    let seen = directories::last_requests(db, scope, &[directory.id]).await?;
+    let last = seen.get(&directory.id).copied();
+    Ok(view(app, directory, tokens, last))
 }
 
-fn view(app: &App, directory: Directory, tokens: Vec<DirectoryToken>) -> DirectoryView {
+fn view(
+    app: &App,
+    mut directory: Directory,
+    tokens: Vec<DirectoryToken>,
+    last_request_at: Option<Timestamp>,
+) -> DirectoryView {
+    directory.state = state(&directory, last_request_at, app.clock.now());
     let base_url = app.public_url.join(&format!("/scim/v2/{}", directory.id));
     DirectoryView {
         directory,
@@ -272,6 +293,7 @@ fn view(app: &App, directory: Directory, tokens: Vec<DirectoryToken>) -> Directo
             base_url,
             bearer_token: None,
         },
+        last_request_at,
         tokens,
     }
 }
@@ -284,5 +306,53 @@ impl DirectoryPatch {
         self.provider.update_to(&mut directory.provider);
         self.default_role.update_to(&mut directory.default_role);
         directory
+    }
+}
+
+/// A directory that only sends changes is silent after this.
+const QUIET: TimeDelta = TimeDelta::days(7);
+
+/// The stored state, or that nothing has come for too long.
+fn state(directory: &Directory, last: Option<Timestamp>, now: DateTime<Utc>) -> DirectoryState {
+    let provider = scim::provider::recognise(directory.provider.as_deref(), None);
+    let hours = provider.silent_after_hours;
+    let pause = hours.map_or(QUIET, |hours| TimeDelta::hours(hours.into()));
+    if last.is_some_and(|last| now - last.0 > pause) {
+        DirectoryState::Silent
+    } else {
+        directory.state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_silent_after_its_products_usual_pause() {
+        let now: DateTime<Utc> = "2026-12-01T09:00:00Z".parse().unwrap();
+        let mut directory = Directory {
+            id: "dir_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
+            organization_id: "org_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
+            name: "Directory".to_owned(),
+            provider: None,
+            default_role: None,
+            state: DirectoryState::Waiting,
+            created_at: now.into(),
+            updated_at: now.into(),
+        };
+        let before = |hours| Some((now - TimeDelta::hours(hours)).into());
+        assert_eq!(state(&directory, None, now), DirectoryState::Waiting);
+        directory.state = DirectoryState::Syncing;
+        for (provider, hours, shown) in [
+            (Some("entra"), 4, DirectoryState::Syncing),
+            (Some("Azure AD"), 5, DirectoryState::Silent),
+            (Some("okta"), 7 * 24, DirectoryState::Syncing),
+            (Some("okta"), 7 * 24 + 1, DirectoryState::Silent),
+            (None, 8 * 24, DirectoryState::Silent),
+        ] {
+            directory.provider = provider.map(str::to_owned);
+            assert_eq!(state(&directory, before(hours), now), shown, "{provider:?}");
+        }
     }
 }
