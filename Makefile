@@ -3,14 +3,14 @@
 #   make test   everything that must hold, on both databases, with the real peers and a browser
 # and, where PostgreSQL is installed:
 #   make bench  what one operation costs, beside the goals of docs/performance.md
-.PHONY: dev test bench setup tools lint test-sqlite test-postgres test-second-opinion
+.PHONY: dev test bench setup tools lint test-sqlite test-postgres test-second-opinion test-fuzz
 
 PEERS := $(or $(TENON_PEERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tenon/peers)
 
 dev: tools
 	cargo run --locked --package gateway --bin tenon -- dev
 
-test: setup lint test-sqlite test-postgres test-second-opinion
+test: setup lint test-sqlite test-postgres test-second-opinion test-fuzz
 
 bench: tools
 	cargo bench --locked --package connectors
@@ -41,3 +41,7 @@ test-postgres:
 # built against a C XML library.
 test-second-opinion:
 	cargo test --locked --package connectors --features second-opinion
+
+# A short look for what nobody thought of; `tests/fuzz 3600 response` is a long one.
+test-fuzz: tools
+	tests/fuzz 10

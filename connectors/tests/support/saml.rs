@@ -89,6 +89,10 @@ impl Fixture {
             .or_else(|| self.xml.as_ref().map(|xml| STANDARD.encode(xml)))
     }
 
+    pub(crate) fn connector(&self) -> &SamlConnector {
+        &self.connector
+    }
+
     pub(crate) fn complete(&self, saml_response: Option<String>) -> Completion {
         let expected = self.case.in_response_to.as_ref().map(|id| Expected {
             request_id: id.clone(),
@@ -149,6 +153,12 @@ fn keys() -> SpKeys {
     SpKeys { pairs: vec![pair] }
 }
 
+/// `fixtures/saml`, from the crate or from its fuzz targets.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/saml")
+    let mut parents = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let found = parents.find_map(|parent| {
+        let fixtures = parent.join("fixtures/saml");
+        fixtures.is_dir().then_some(fixtures)
+    });
+    found.expect("the fixtures")
 }

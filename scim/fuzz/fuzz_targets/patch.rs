@@ -1,0 +1,41 @@
+//! A PATCH is applied or refused, whatever it asks for, and a second time too; one address at most is primary.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use scim::{Group, PatchRequest, ResourceType, User};
+use serde_json::{Value, json};
+
+fuzz_target!(|body: &[u8]| {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return;
+    };
+    let user = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "ada@acme.example", "active": true, "name": {"givenName": "Ada"},
+        "emails": [{"value": "ada@acme.example", "type": "work", "primary": true}],
+    });
+    let user = User::parse(&user).expect("a user");
+    if let Ok(request) = PatchRequest::parse(ResourceType::User, &body)
+        && let Ok(after) = request.apply_to_user("u1", &user)
+    {
+        let _ = request.apply_to_user("u1", &after);
+        let emails = after.attributes().get("emails").and_then(Value::as_array);
+        let primary = emails
+            .into_iter()
+            .flatten()
+            .filter(|email| email["primary"] == true);
+        assert!(primary.count() <= 1);
+    }
+    let group = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Admins",
+    });
+    let (group, mut members) = Group::parse(&group).expect("a group");
+    if let Ok(request) = PatchRequest::parse(ResourceType::Group, &body)
+        && let Ok(after) = request.apply_to_group("g1", &group)
+    {
+        for operation in &after.members {
+            operation.apply(&mut members);
+        }
+        let _ = request.apply_to_group("g1", &after.group);
+    }
+});
