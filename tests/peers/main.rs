@@ -5,6 +5,7 @@ mod applications;
 mod oidc_provider;
 mod oidc_provider_faults;
 mod oidc_provider_logout;
+mod saml_oracles;
 mod scim_tester;
 mod simplesamlphp;
 mod webhooks;

@@ -7,12 +7,14 @@ use std::{
 
 mod application;
 mod oidc_provider;
+mod saml_oracle;
 mod scim_tester;
 mod simplesamlphp;
 mod webhooks;
 
 pub use application::{Application, Library};
 pub use oidc_provider::OidcProvider;
+pub use saml_oracle::SamlOracle;
 pub use scim_tester::scim_tester;
 pub use simplesamlphp::SimpleSamlPhp;
 pub use webhooks::{Language, verify_webhooks};
