@@ -23,7 +23,7 @@ fuzz_target!(|text: &str| {
             LogoutCallback::Redirect { query: text },
             LogoutCallback::Post { form: text },
         ] {
-            let read = fixture.connector().read_logout(callback, now);
+            let read = fixture.connector.read_logout(callback, now);
             assert!(read.is_err(), "nobody signed it");
         }
     });

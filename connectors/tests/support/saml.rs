@@ -37,7 +37,7 @@ pub(crate) struct Fixture {
     pub(crate) case: Case,
     /// response.xml; `None` where there is none.
     pub(crate) xml: Option<Vec<u8>>,
-    connector: SamlConnector,
+    pub(crate) connector: SamlConnector,
 }
 
 impl Fixture {
@@ -87,10 +87,6 @@ impl Fixture {
             .field
             .clone()
             .or_else(|| self.xml.as_ref().map(|xml| STANDARD.encode(xml)))
-    }
-
-    pub(crate) fn connector(&self) -> &SamlConnector {
-        &self.connector
     }
 
     pub(crate) fn complete(&self, saml_response: Option<String>) -> Completion {
