@@ -19,13 +19,14 @@ bench: tools
 setup: tools
 	tests/peers/install
 
-# What the build itself needs is a C compiler, for aws-lc and SQLite.
+# What the build itself needs is a C compiler, for aws-lc and SQLite; the fuzz targets one for C++ too.
 tools:
-	@command -v cc >/dev/null || { apt=apt-get; [ "$$(id -u)" = 0 ] || apt='sudo -n apt-get'; \
+	@{ command -v cc && command -v c++; } >/dev/null || { apt=apt-get; [ "$$(id -u)" = 0 ] || apt='sudo -n apt-get'; \
 	  $$apt update -qq && DEBIAN_FRONTEND=noninteractive $$apt install -y -qq build-essential; }
 
 lint:
 	cargo fmt --all --check
+	rustfmt --check --edition 2024 connectors/fuzz/fuzz_targets/*.rs scim/fuzz/fuzz_targets/*.rs
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --package connectors --features second-opinion --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items

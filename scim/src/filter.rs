@@ -142,7 +142,8 @@ impl CompareOperator {
     }
 }
 
-/// Prints a filter that parses to the same tree.
+/// Prints a filter that parses to the same tree, unless it has become too long or too deep by printing: short
+/// forms are written out, and every branch that has branches gets parentheses.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, false)

@@ -2,17 +2,19 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use scim::{Filter, ResourceType};
+use scim::{Filter, ResourceType, ScimError};
 
 fuzz_target!(|text: &str| {
     for resource_type in [ResourceType::User, ResourceType::Group] {
         if let Ok(filter) = Filter::parse(resource_type, text) {
             let printed = filter.to_string();
-            assert_eq!(
-                Filter::parse(resource_type, &printed).as_ref(),
-                Ok(&filter),
-                "{printed}"
-            );
+            match Filter::parse(resource_type, &printed) {
+                Ok(again) => assert_eq!(again, filter, "{printed}"),
+                // Short forms are written out and branches get parentheses: the limits may be passed.
+                Err(ScimError::FilterMalformed { problem, .. })
+                    if problem.contains("longer") || problem.contains("deeper") => {}
+                Err(error) => panic!("{error}: {printed}"),
+            }
         }
     }
 });

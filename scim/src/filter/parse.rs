@@ -1,7 +1,7 @@
 //! The reader of filters and of the filters inside PATCH paths. One pass, bounded in length, depth and
 //! number of comparisons.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde_json::Value;
 
 use super::{CompareOperator, Filter, Literal, MAX_COMPARISONS, MAX_DEPTH, MAX_LENGTH};
@@ -295,6 +295,13 @@ fn quoted_length(text: &str) -> Option<usize> {
     None
 }
 
+/// An instant whose year in UTC has four digits, as it must be written (RFC 3339 section 5.6): an offset may lead
+/// out of them.
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let at = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    (0..=9999).contains(&at.year()).then_some(at)
+}
+
 /// A comparison whose value has the attribute's type.
 fn compare(
     path: AttributePath,
@@ -343,9 +350,9 @@ fn compare(
             if matches!(operator, Contains | StartsWith | EndsWith) {
                 return refuse("a time compares with eq, ne, gt, ge, lt and le");
             }
-            match DateTime::parse_from_rfc3339(&text) {
-                Ok(at) => Literal::Instant(at.with_timezone(&Utc)),
-                Err(_) => return refuse("it is a time such as \"2026-11-22T09:30:00Z\""),
+            match instant(&text) {
+                Some(at) => Literal::Instant(at),
+                None => return refuse("it is a time such as \"2026-11-22T09:30:00Z\""),
             }
         }
         (Kind::DateTime, _) => return refuse("it is a time such as \"2026-11-22T09:30:00Z\""),

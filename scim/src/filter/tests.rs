@@ -137,6 +137,10 @@ fn times_compare_as_instants() {
     assert!(!matches(r#"meta.lastModified lt "2026-11-22T09:30:00Z""#));
     assert_eq!(refused(r#"meta.created gt "yesterday""#), "invalidFilter");
     assert_eq!(refused(r#"meta.created co "2026""#), "invalidFilter");
+    for outside in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+        let filter = format!("meta.created eq \"{outside}\"");
+        assert_eq!(refused(&filter), "invalidFilter", "{outside}");
+    }
 }
 
 #[test]
