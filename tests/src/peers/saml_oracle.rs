@@ -1,4 +1,4 @@
-//! python3-saml (PyPI) and node-saml (npm): other readers of the responses that we accept.
+//! python3-saml (PyPI), node-saml (npm) and bergshamra (by its wheel on PyPI): other readers of the responses that we accept.
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +13,7 @@ use super::{node, python};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SamlOracle {
+    Bergshamra,
     NodeSaml,
     Python3Saml,
 }
@@ -22,6 +23,7 @@ impl SamlOracle {
     /// scripts want them.
     pub async fn read(self, cases: &Value) -> BTreeMap<String, Value> {
         let command = match self {
+            Self::Bergshamra => python("bergshamra_oracle.py"),
             Self::NodeSaml => node("saml_oracle.cjs"),
             Self::Python3Saml => python("saml_oracle.py"),
         };
