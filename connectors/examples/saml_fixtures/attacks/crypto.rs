@@ -415,6 +415,7 @@ fn encryption() -> Vec<Attack> {
     let other = if &valid[at..=at] == "A" { "B" } else { "A" };
     flipped.replace_range(at..=at, other);
     let forged = edit(&assertion, "pat@acme", "eve@acme");
+    let another = edit(&forged, "_assertion1", "_assertion2");
     vec![
         forbidden(
             "rsa-1-5",
@@ -529,6 +530,19 @@ fn encryption() -> Vec<Attack> {
             "two-elements",
             "Two assertions in the plaintext",
             around(&Encryption::gcm(), &format!("{assertion}{forged}")),
+        ),
+        Attack::new(
+            "assertion_ambiguous",
+            "nested-in-decrypted",
+            "An assertion in the Advice of a decrypted one",
+            around(
+                &Encryption::gcm(),
+                &edit(
+                    &assertion,
+                    "<saml:AuthnStatement",
+                    &format!("<saml:Advice>{another}</saml:Advice><saml:AuthnStatement"),
+                ),
+            ),
         ),
         failed(
             "other-element",
