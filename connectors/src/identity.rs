@@ -49,3 +49,17 @@ pub struct NameId {
     pub name_qualifier: Option<String>,
     pub sp_name_qualifier: Option<String>,
 }
+
+impl NameId {
+    /// Whether both name one person at one IdP. What only one of them says is taken as said by both: a logout leaves
+    /// out what is the default.
+    pub fn names_same(&self, other: &Self) -> bool {
+        let fits = |one: &Option<String>, other: &Option<String>| {
+            one.is_none() || other.is_none() || one == other
+        };
+        self.value == other.value
+            && fits(&self.format, &other.format)
+            && fits(&self.name_qualifier, &other.name_qualifier)
+            && fits(&self.sp_name_qualifier, &other.sp_name_qualifier)
+    }
+}

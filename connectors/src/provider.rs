@@ -22,6 +22,9 @@ pub struct Provider {
     #[serde(default)]
     pub aliases: Vec<String>,
     pub protocols: Vec<Protocol>,
+    /// What it does in its own way, its NameID first: for whoever looks into a sign-in.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Names tried before the usual ones ([`crate::mapping`]).
     #[serde(default)]
     pub claims: AttributeMapping,
@@ -32,14 +35,17 @@ pub struct Provider {
     #[serde(default)]
     fix: BTreeMap<String, String>,
     #[serde(default)]
-    saml: SamlNotes,
+    pub saml: SamlNotes,
     #[serde(default)]
     pub oidc: OidcNotes,
 }
 
+/// What a SAML IdP does in its own way.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct SamlNotes {
+pub struct SamlNotes {
+    /// The attribute that comes in the place of too many groups.
+    pub groups_link: Option<String>,
     /// Fix texts that hold for SAML only, by code.
     fix: BTreeMap<String, String>,
 }
@@ -155,6 +161,53 @@ mod tests {
             for protocol in [Protocol::Saml, Protocol::Oidc] {
                 assert!(fix(None, protocol, code).len() > 30, "{code}");
             }
+        }
+    }
+
+    /// What an admin meets while a connection is set up: each console has its own words for it.
+    const SET_UP: [&str; 13] = [
+        "idp_status",
+        "response_missing",
+        "destination_mismatch",
+        "issuer_mismatch",
+        "signature_missing",
+        "signature_invalid",
+        "signature_algorithm_forbidden",
+        "certificate_unknown",
+        "certificate_expired",
+        "decryption_failed",
+        "audience_mismatch",
+        "recipient_mismatch",
+        "email_missing",
+    ];
+
+    #[test]
+    fn every_saml_provider_has_words_of_its_own_notes_and_a_recorded_shape() {
+        let fixtures =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/saml/accept");
+        let shapes: Vec<String> = std::fs::read_dir(fixtures)
+            .unwrap()
+            .map(|folder| folder.unwrap().file_name().into_string().unwrap())
+            .collect();
+        for provider in all().iter().filter(|provider| provider.id != GENERIC) {
+            if !provider.protocols.contains(&Protocol::Saml) {
+                continue;
+            }
+            let id = Some(provider.id.as_str());
+            for code in SET_UP {
+                let text = fix(id, Protocol::Saml, code);
+                assert_ne!(text, fix(None, Protocol::Saml, code), "{id:?}: {code}");
+            }
+            let subject = ["subject_missing", "subject_transient"];
+            let own =
+                |code: &&str| fix(id, Protocol::Saml, code) != fix(None, Protocol::Saml, code);
+            assert!(subject.iter().any(own), "{id:?}: no word on the NameID");
+            assert!(!provider.notes.is_empty(), "{id:?}");
+            let prefix = format!("{}-", provider.id);
+            assert!(
+                shapes.iter().any(|shape| shape.starts_with(&prefix)),
+                "{id:?}"
+            );
         }
     }
 

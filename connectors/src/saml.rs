@@ -24,7 +24,7 @@ mod subject;
 mod write;
 mod xml;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use certificate::{CertificateInfo, parse_certificate};
 pub use logout::{BeginLogout, LogoutCallback, LogoutMessage, LogoutRequest, LogoutResponse};
@@ -45,6 +45,10 @@ use crate::{
 /// Certificates of one connection, all tried: the current one, the next, and a few from hand-made
 /// rotations.
 const MAX_CERTIFICATES: usize = 16;
+
+/// SAML.md section 3.
+const SKEW_SECONDS: u16 = 60;
+const MAX_SKEW_SECONDS: u16 = 300;
 
 /// One SAML connection: its settings checked, its certificates and keys parsed.
 pub struct SamlConnector {
@@ -102,6 +106,16 @@ impl SamlConnector {
                 "name_id_format",
                 "not a NameID format URI (urn:oasis:names:tc:SAML:…)",
             );
+        }
+        if settings
+            .skew_seconds
+            .is_some_and(|skew| skew > MAX_SKEW_SECONDS)
+        {
+            let message = format!("clocks may differ by at most {MAX_SKEW_SECONDS} seconds");
+            problems.add("skew_seconds", message);
+        }
+        if settings.alternate_sp_entity_id.as_deref() == Some("") {
+            problems.add("alternate_sp_entity_id", "is empty");
         }
         let certificates = problems.certificates(&settings.certificates);
 
@@ -183,6 +197,15 @@ impl SamlConnector {
             Callback::OidcRedirect { .. } => None,
         };
         self.complete_post(field, expected, now)
+    }
+
+    /// The moment, and how far another clock may be from it.
+    fn clock(&self, now: DateTime<Utc>) -> assertion::Clock {
+        let skew = self.settings.skew_seconds.unwrap_or(SKEW_SECONDS);
+        assertion::Clock {
+            now,
+            skew: TimeDelta::seconds(i64::from(skew)),
+        }
     }
 
     /// The IdP's certificates, for expiry warnings and the portal.

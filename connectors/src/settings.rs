@@ -63,6 +63,10 @@ pub struct SamlSettings {
     pub require_valid_certificate: bool,
     pub allow_sha1: bool,
     pub idp_initiated: IdpInitiated,
+    /// By how much the two clocks may differ: 60 seconds by default, at most 300.
+    pub skew_seconds: Option<u16>,
+    /// The SP entity ID that the IdP knew before this service: as an audience it is as good as ours during a migration.
+    pub alternate_sp_entity_id: Option<String>,
     /// A NameID format URI to ask for; none by default.
     pub name_id_format: Option<String>,
     pub force_authn: bool,

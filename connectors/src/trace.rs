@@ -107,6 +107,31 @@ impl CheckName {
         }
     }
 
+    /// What passes, where a check has no value to compare with.
+    fn expects(self) -> &'static str {
+        match self {
+            Self::Connection => "an active connection",
+            Self::Response => "one well-formed SAML 2.0 Response in UTF-8",
+            Self::Status => "success",
+            Self::Destination | Self::Recipient => "this connection's ACS URL",
+            Self::InResponseTo => "an answer to a request of ours",
+            Self::Issuer => "the saved identity provider",
+            Self::Signature => "a signature that a saved certificate made",
+            Self::Encryption => "plain text, or parts encrypted for this connection's key",
+            Self::Assertion => "exactly one assertion that was not used before",
+            Self::Audience => "this service",
+            Self::Time => "times that include now",
+            Self::Callback => "the state of a pending sign-in",
+            Self::Discovery => "a readable document of the saved issuer",
+            Self::TokenExchange => "tokens for the code",
+            Self::IdToken => "an ID token as OpenID Connect describes it",
+            Self::Subject => "an identifier that stays the same",
+            Self::Email => "an address in a verified domain",
+            Self::Browser => "the browser that began",
+            Self::User => "an active user",
+        }
+    }
+
     /// Why the check exists, in one sentence.
     pub fn why(self) -> &'static str {
         match self {
@@ -207,6 +232,9 @@ impl Trace {
             && entry.status == CheckStatus::NotReached
         {
             entry.status = CheckStatus::Passed;
+            entry
+                .expected
+                .get_or_insert_with(|| check.expects().to_owned());
         }
     }
 
@@ -218,8 +246,28 @@ impl Trace {
         }
     }
 
-    /// A warning: the login goes on, the admin should look.
-    pub fn warn(
+    /// Marks a check as passed by what was seen.
+    pub fn pass_with(&mut self, check: CheckName, received: &str) {
+        self.observe(check, None, Some(received));
+        self.pass(check);
+    }
+
+    /// A warning: what would have ended the login elsewhere does not here, and the admin should look. `provider`
+    /// chooses the fix text. A second one of the same check is told with the first, whose code stays.
+    pub fn warn(&mut self, error: &ConnectorError, provider: Option<&str>) {
+        let fix = crate::provider::fix(provider, self.protocol, error.code());
+        let check = error.check(self.protocol);
+        self.note(
+            check,
+            error.code(),
+            &error.expected(),
+            &error.received(),
+            &fix,
+        );
+    }
+
+    /// A warning under a code that ends no login.
+    pub fn note(
         &mut self,
         check: CheckName,
         code: &str,
@@ -227,12 +275,27 @@ impl Trace {
         received: &str,
         fix: &str,
     ) {
-        if let Some(entry) = self.entry(check) {
-            entry.status = CheckStatus::Warning;
-            entry.code = Some(code.to_owned());
-            entry.expected = Some(bounded(expected));
-            entry.received = Some(bounded(received));
-            entry.fix = fix.to_owned();
+        let Some(entry) = self.entry(check) else {
+            return;
+        };
+        let told = (entry.status == CheckStatus::Warning)
+            .then(|| entry.received.clone())
+            .flatten();
+        match told {
+            Some(told) if told == received => {}
+            Some(told) => {
+                let before = entry.expected.take().unwrap_or_default();
+                entry.expected = Some(bounded(&format!("{before}; {expected}")));
+                entry.received = Some(bounded(&format!("{told}; {received}")));
+                entry.fix = format!("{} {fix}", entry.fix);
+            }
+            None => {
+                entry.status = CheckStatus::Warning;
+                entry.code = Some(code.to_owned());
+                entry.expected = Some(bounded(expected));
+                entry.received = Some(bounded(received));
+                entry.fix = fix.to_owned();
+            }
         }
     }
 

@@ -29,6 +29,71 @@ fn every_hostile_response_is_refused_with_its_code() {
     );
 }
 
+/// STACK.md section 1. A child of this test reads the whole corpus under a filter that kills it at any of these calls;
+/// another one, which opens a file, is there to show that the filter kills.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_verifier_opens_no_socket_and_no_file() {
+    use std::os::unix::process::ExitStatusExt as _;
+    const TASK: &str = "TENON_TEST_CONFINED";
+    const THIS: &str = "the_verifier_opens_no_socket_and_no_file";
+    if let Ok(task) = std::env::var(TASK) {
+        return confined(&task);
+    }
+    let run = |task: &str| {
+        let mut command = std::process::Command::new(std::env::current_exe().expect("this test"));
+        let output = command.args(["--exact", THIS]).env(TASK, task).output();
+        output.expect("it runs")
+    };
+    let verified = run("verify");
+    assert!(verified.status.success(), "{verified:?}");
+    assert_eq!(run("open").status.signal(), Some(libc::SIGSYS));
+}
+
+#[cfg(target_os = "linux")]
+fn confined(task: &str) {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    let fixtures = Fixture::all("accept")
+        .into_iter()
+        .chain(Fixture::all("reject"));
+    let fixtures: Vec<Fixture> = fixtures.collect();
+    let read = || -> Vec<Option<NormalizedIdentity>> {
+        let outcomes = fixtures
+            .iter()
+            .map(|fixture| fixture.complete(fixture.field()));
+        outcomes.map(|completion| completion.outcome.ok()).collect()
+    };
+    // What is made ready once, as keys and provider files are, is ready.
+    let before = read();
+    // glibc looks into /proc once, when it first gives memory of a thread back.
+    drop(vec![vec![0_u8; 60_000]; 1_000]);
+    let forbidden = [
+        libc::SYS_socket,
+        libc::SYS_connect,
+        libc::SYS_sendto,
+        libc::SYS_openat,
+        libc::SYS_openat2,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open,
+        libc::SYS_execve,
+    ];
+    let filter = SeccompFilter::new(
+        forbidden
+            .into_iter()
+            .map(|call| (call, Vec::new()))
+            .collect(),
+        SeccompAction::Allow,
+        SeccompAction::KillProcess,
+        std::env::consts::ARCH.try_into().expect("a known machine"),
+    );
+    let program: BpfProgram = filter.and_then(TryInto::try_into).expect("a filter");
+    seccompiler::apply_filter(&program).expect("the filter holds");
+    if task == "open" {
+        drop(std::fs::File::open("/dev/null"));
+    }
+    assert_eq!(read(), before);
+}
+
 fn report(failures: impl Iterator<Item = String>) {
     let failures: Vec<String> = failures.collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
@@ -73,6 +138,14 @@ fn accept(fixture: &Fixture) -> Result<(), String> {
     }
     if completion.replay_ids.len() != 2 {
         return fail(format!("replay ids {:?}", completion.replay_ids));
+    }
+    // What is forgotten is refused for its age.
+    for (id, until) in &completion.replay_ids {
+        match fixture.complete_at(fixture.field(), *until).outcome {
+            Ok(_) => return fail(format!("{id} may be used again at {until}")),
+            Err(error) if error.code() == "assertion_expired" => {}
+            Err(error) => return fail(format!("at {until} {}: {error}", error.code())),
+        }
     }
     Ok(())
 }

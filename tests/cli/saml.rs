@@ -16,7 +16,9 @@ fn fixtures() -> PathBuf {
 fn decode(folder: &Path, more: &[&str]) -> Option<(Answered, toml::Table)> {
     let case = fs::read_to_string(folder.join("case.toml")).expect("a case");
     let case: toml::Table = toml::from_str(&case).expect("TOML");
-    if case.contains_key("settings") {
+    let settings = case.get("settings").and_then(toml::Value::as_table);
+    let provider = settings.and_then(|settings| settings.get("provider")?.as_str());
+    if settings.is_some_and(|settings| settings.keys().any(|key| key != "provider")) {
         return None;
     }
     let string = |key: &str| case.get(key)?.as_str().map(str::to_owned);
@@ -38,6 +40,7 @@ fn decode(folder: &Path, more: &[&str]) -> Option<(Answered, toml::Table)> {
     if let Some(id) = string("in_response_to") {
         arguments.push(format!("--in-response-to={id}"));
     }
+    arguments.extend(provider.map(|provider| format!("--provider={provider}")));
     arguments.extend(more.iter().map(|&option| option.to_owned()));
     let field = string("field");
     if field.is_none() && folder.join("response.xml").exists() {
@@ -106,6 +109,7 @@ fn a_person_reads_what_was_expected_what_came_and_what_to_do() {
         "fix       In Okta, ",
         "· The assertion is valid now",
         "refused: audience_mismatch",
+        "Okta:\n    NameID format is unspecified",
     ] {
         assert!(
             answered.output.contains(part),
@@ -169,6 +173,46 @@ async fn a_saved_connection_checks_by_its_own_settings() {
         code(&decode(&responses[0], &other)),
         "in_response_to_mismatch"
     );
+}
+
+#[test]
+fn of_several_identity_providers_in_the_metadata_one_has_to_be_named() {
+    let folder = fixtures().join("accept/generic-no-key-info");
+    let bare = |folder: &Path| {
+        let xml = fs::read_to_string(folder.join("metadata.xml")).expect("metadata");
+        xml[xml.find("<md:").expect("an element")..].to_owned()
+    };
+    let other = bare(&fixtures().join("accept/okta-assertion"));
+    let both = format!(
+        "<md:EntitiesDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\">{other}{}</md:EntitiesDescriptor>",
+        bare(&folder)
+    );
+    let directory = tempfile::tempdir().expect("a folder");
+    let metadata = directory.path().join("metadata.xml");
+    fs::write(&metadata, both).expect("it is written");
+    let run = |more: &[&str]| {
+        let (metadata, response) = (metadata.to_string_lossy(), folder.join("response.xml"));
+        let (entity_id, acs_url) = (format!("{SP}/metadata"), format!("{SP}/acs"));
+        let mut arguments = vec!["saml", "decode", "--metadata", &metadata];
+        arguments.extend(["--entity-id", &entity_id, "--acs-url", &acs_url]);
+        arguments.extend(["--at", "2026-12-01T09:00:00Z"]);
+        arguments.extend(more);
+        let response = response.to_string_lossy();
+        arguments.push(&response);
+        tenon(&arguments, b"")
+    };
+    let which = run(&[]);
+    assert_eq!(which.code, 1);
+    for part in [
+        "--idp-entity-id",
+        "https://idp.example/metadata",
+        "http://www.okta.com/",
+    ] {
+        assert!(which.errors.contains(part), "{}", which.errors);
+    }
+    assert_eq!(run(&["--idp-entity-id=https://nobody.example/"]).code, 1);
+    let named = run(&["--idp-entity-id=https://idp.example/metadata"]);
+    assert_eq!(named.code, 0, "{}{}", named.output, named.errors);
 }
 
 #[test]

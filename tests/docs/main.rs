@@ -61,8 +61,8 @@ fn every_code_of_a_failed_sign_in_is_on_the_page() {
     let mut warnings = Words::new();
     for file in files("connectors/src") {
         let text = text_of(&file);
-        // The check, then the code: a literal, or a refusal's own.
-        for call in text.split("trace.warn(").skip(1) {
+        // The check, then the code, which is a literal.
+        for call in text.split("trace.note(").skip(1) {
             let code = call.split(',').nth(1).unwrap_or_default().trim();
             let code = code.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
             warnings.extend(code.map(str::to_owned));

@@ -78,6 +78,86 @@ async fn metadata_fills_in_what_the_identity_provider_says() {
 }
 
 #[tokio::test]
+async fn the_switches_of_a_saml_connection_are_kept_shown_and_given_back() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let acme = api.get(&path).await.expect(200);
+    let idp = Idp::start(&tenon, &["ada@acme.example"]).await;
+    let connection = idp.saml_connection(&tenon, &acme, json!({})).await;
+    let path = format!("/connections/{}", text(&connection["id"]));
+    let defaults = json!({
+        "sso_binding": "redirect",
+        "slo_url": null,
+        "slo_binding": "redirect",
+        "sign_requests": false,
+        "require_signed_response": false,
+        "require_signed_assertion": false,
+        "want_encrypted_assertions": false,
+        "require_valid_certificate": false,
+        "allow_sha1": false,
+        "idp_initiated": "restart",
+        "skew_seconds": null,
+        "alternate_sp_entity_id": null,
+        "name_id_format": null,
+        "force_authn": false,
+        "send_login_hint": false,
+        "sign_metadata": false,
+    });
+    let switched = json!({
+        "sso_binding": "post",
+        "slo_url": "https://idp.example/slo",
+        "slo_binding": "post",
+        "sign_requests": true,
+        "require_signed_response": true,
+        "require_signed_assertion": true,
+        "want_encrypted_assertions": true,
+        "require_valid_certificate": true,
+        "allow_sha1": true,
+        "idp_initiated": "reject",
+        "skew_seconds": 300,
+        "alternate_sp_entity_id": "https://old.example/saml",
+        "name_id_format": "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
+        "force_authn": true,
+        "send_login_hint": true,
+        "sign_metadata": true,
+    });
+    let shows = |shown: &Value, expected: &Value| {
+        for (name, value) in expected.as_object().expect("an object") {
+            assert_eq!(shown["saml"][name], *value, "{name}");
+        }
+    };
+    api.patch(&path, json!({"saml": {"slo_url": null}}))
+        .await
+        .expect(200);
+    let before = api.get(&path).await.expect(200);
+    shows(&before, &defaults);
+    let changed = api.patch(&path, json!({"saml": switched})).await;
+    shows(&changed.expect(200), &switched);
+    shows(&api.get(&path).await.expect(200), &switched);
+    // Another address is spoken to by redirect until something else is said.
+    let moved = json!({"saml": {"slo_url": "https://idp.example/logout"}});
+    let moved = api.patch(&path, moved).await.expect(200);
+    assert_eq!(moved["saml"]["slo_binding"], "redirect");
+    let mut cleared = defaults.clone();
+    for (_, value) in cleared.as_object_mut().expect("an object") {
+        *value = Value::Null;
+    }
+    let cleared = api.patch(&path, json!({"saml": cleared})).await;
+    shows(&cleared.expect(200), &defaults);
+    for (field, value) in [
+        ("skew_seconds", json!(301)),
+        ("skew_seconds", json!(-1)),
+        ("alternate_sp_entity_id", json!("")),
+        ("slo_binding", json!("soap")),
+        ("idp_initiated", json!("always")),
+    ] {
+        let body = json!({"saml": {field: value}});
+        let refused = api.patch(&path, body).await;
+        assert_eq!(fields(refused), [format!("saml.{field}")], "{value}");
+    }
+}
+
+#[tokio::test]
 async fn metadata_is_fetched_where_requests_may_go_and_nowhere_else() {
     let tenon = Tenon::start().await;
     let (api, path) = acme(&tenon).await;

@@ -13,6 +13,7 @@ const NODE_SAML: &[(&str, &str)] = &[
         "has no NameID; the mapping names the subject",
     ),
     ("generic-aes-192", "knows no AES-192"),
+    ("generic-alternate-audience", "is told our entity ID alone"),
     ("generic-ecdsa-p256", "knows no ECDSA"),
     ("generic-ecdsa-p384", "knows no ECDSA"),
     ("generic-encrypted-name-id", "decrypts no EncryptedID here"),
@@ -25,6 +26,7 @@ const NODE_SAML: &[(&str, &str)] = &[
     ),
     ("generic-rsa-pss-sha384", "knows no RSA-PSS"),
     ("generic-rsa-pss-sha512", "knows no RSA-PSS"),
+    ("generic-skew-of-five-minutes", "is told a minute of skew"),
     ("pingone-rsa-sha384", "knows no RSA-SHA384"),
 ];
 
@@ -36,6 +38,7 @@ const BERGSHAMRA: &[(&str, &str)] = &[(
 
 /// What python3-saml can't read, and why not.
 const PYTHON3_SAML: &[(&str, &str)] = &[
+    ("generic-alternate-audience", "is told our entity ID alone"),
     (
         "adfs-no-name-id",
         "wants a NameID; the mapping names the subject",
@@ -105,6 +108,7 @@ async fn other_readers_of_what_we_accept_read_the_same_subject() {
         subjects.insert(name, subject);
     }
     let inputs = Value::Object(inputs);
+    let mut problems = Vec::new();
     for (oracle, unreadable) in [
         (SamlOracle::Bergshamra, BERGSHAMRA),
         (SamlOracle::NodeSaml, NODE_SAML),
@@ -116,15 +120,18 @@ async fn other_readers_of_what_we_accept_read_the_same_subject() {
             let known = unreadable.iter().find(|(unreadable, _)| unreadable == name);
             match (answer["subject"].as_str(), known) {
                 // None of them takes the white space away that XML puts around a value.
-                (Some(subject), None) => {
-                    assert_eq!(subject.trim_ascii(), subjects[name], "{oracle:?} {name}");
-                }
+                (Some(subject), None) if subject.trim_ascii() == subjects[name] => {}
                 (None, Some(_)) => {}
-                (Some(_), Some((_, reason))) => {
-                    panic!("{oracle:?} reads {name}: {reason:?} is no longer true")
+                (Some(subject), None) => {
+                    let ours = &subjects[name];
+                    problems.push(format!("{oracle:?} {name}: {subject}, not {ours}"));
                 }
-                (None, None) => panic!("{oracle:?} can't read {name}: {answer}"),
+                (Some(_), Some((_, reason))) => {
+                    problems.push(format!("{oracle:?} {name}: {reason:?} is no longer true"));
+                }
+                (None, None) => problems.push(format!("{oracle:?} can't read {name}: {answer}")),
             }
         }
     }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

@@ -58,6 +58,8 @@ async fn simplesamlphp_signs_a_person_in() {
         json!({"encrypt": true, "sign_response": false, "sign_assertion": true}),
         json!({"signature_algorithm": format!("{more}384")}),
         json!({"signature_algorithm": format!("{more}512"), "encrypt": true}),
+        json!({"encrypt_name_id": true}),
+        json!({"encrypt_name_id": true, "encrypt": true, "sign_response": false}),
     ] {
         idp.configure(options);
         let (_, landed) = sign_in(&app, &idp).await;
@@ -168,6 +170,106 @@ async fn simplesamlphp_rolls_its_key_over_and_no_login_fails() {
         let (_, landed) = sign_in(&app, &idp).await;
         app.redeem(&landed).await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn simplesamlphp_may_sign_with_sha1_where_the_connection_says_so() {
+    let (tenon, idp) = start().await;
+    let connection = connect(&tenon, &idp, json!({})).await;
+    let sha1 = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
+    idp.configure(json!({"signature_algorithm": sha1}));
+    let app = RelyingParty::register(&tenon).await;
+    let (_, refused) = sign_in(&app, &idp).await;
+    assert_eq!(refused.tenon_error(), "signature_algorithm_forbidden");
+    let path = format!("/connections/{}", text(&connection["id"]));
+    let api = tenon.api();
+    api.patch(&path, json!({"saml": {"allow_sha1": true}}))
+        .await
+        .expect(200);
+    let (_, landed) = sign_in(&app, &idp).await;
+    app.redeem(&landed).await.expect(200);
+    let logins = api.get("/logins?outcome=succeeded").await.expect(200);
+    let login = format!("/logins/{}", text(&logins["data"][0]["id"]));
+    let checks = api.get(&login).await.expect(200)["checks"].clone();
+    let signature = checks.as_array().expect("checks");
+    let signature = signature.iter().find(|check| check["check"] == "signature");
+    assert_eq!(
+        signature.expect("the check")["status"],
+        "warning",
+        "{checks}"
+    );
+}
+
+#[tokio::test]
+async fn a_logout_that_a_new_key_signed_is_believed_once_the_metadata_says_so() {
+    let (tenon, idp) = start().await;
+    let settings = json!({"metadata_url": idp.metadata_url()});
+    connect(&tenon, &idp, settings).await;
+    let app = RelyingParty::register(&tenon).await;
+    let (mut browser, tokens) = signed_in(&app, &idp).await;
+    idp.configure(json!({"rollover": "done"}));
+    let page = browser.get(&idp.logout_url()).await;
+    assert_eq!(page.url.as_str(), idp.metadata_url(), "{}", page.body);
+    assert_eq!(app.userinfo(&tokens).await.status, 401);
+}
+
+/// Our metadata without the single logout by redirect.
+fn by_post_alone(metadata: &str) -> String {
+    const REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+    let (start, rest) = metadata.split_once("<md:SingleLogoutService").expect("one");
+    let (first, rest) = rest.split_once("/>").expect("its end");
+    let (between, second) = rest.split_once("<md:SingleLogoutService").expect("two");
+    let (second, end) = second.split_once("/>").expect("its end");
+    let post = if first.contains(REDIRECT) {
+        second
+    } else {
+        first
+    };
+    assert!(!post.contains(REDIRECT), "{metadata}");
+    format!("{start}{between}<md:SingleLogoutService{post}/>{end}")
+}
+
+#[tokio::test]
+async fn single_logout_goes_by_post_both_ways() {
+    const GOODBYE: &str = "https://app.example/goodbye";
+    let (tenon, idp) = start().await;
+    let connection = connect(&tenon, &idp, json!({})).await;
+    let sp = &connection["saml"]["sp"];
+    let ours = UserAgent::new().get(&text(&sp["metadata_url"])).await;
+    idp.trust(&by_post_alone(&ours.body));
+    let path = format!("/connections/{}", text(&connection["id"]));
+    let changed = json!({"saml": {"slo_binding": "post"}});
+    tenon.api().patch(&path, changed).await.expect(200);
+    let application = json!({
+        "name": "App",
+        "redirect_uris": [RelyingParty::REDIRECT_URI],
+        "post_logout_redirect_uris": [GOODBYE],
+    });
+    let app = RelyingParty::register_with(&tenon, application).await;
+
+    let (mut browser, tokens) = signed_in(&app, &idp).await;
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("id_token_hint", &text(&tokens["id_token"]))
+        .append_pair("post_logout_redirect_uri", GOODBYE)
+        .finish();
+    let asking = browser
+        .get(&format!("{}/oauth/logout?{query}", tenon.url()))
+        .await;
+    assert!(asking.decoded("SAMLRequest").contains("LogoutRequest"));
+    let answering = browser.submit(&asking, asking.form()).await;
+    assert!(answering.decoded("SAMLResponse").contains("LogoutResponse"));
+    let page = browser.submit(&answering, answering.form()).await;
+    assert_eq!(page.url.as_str(), GOODBYE);
+    assert_eq!(app.userinfo(&tokens).await.status, 401);
+
+    let (mut browser, tokens) = signed_in(&app, &idp).await;
+    let asking = browser.get(&idp.logout_url()).await;
+    assert!(asking.decoded("SAMLRequest").contains("LogoutRequest"));
+    let answering = browser.submit(&asking, asking.form()).await;
+    assert!(answering.decoded("SAMLResponse").contains("LogoutResponse"));
+    assert_eq!(app.userinfo(&tokens).await.status, 401);
+    let page = browser.submit(&answering, answering.form()).await;
+    assert_eq!(page.url.as_str(), idp.metadata_url(), "{}", page.body);
 }
 
 /// A browser that is signed in, and the tokens of the application.

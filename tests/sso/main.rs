@@ -12,6 +12,7 @@ mod replicas;
 mod requests;
 mod saml;
 mod traces;
+mod unsolicited;
 mod upkeep;
 
 use integration::{Idp, Tenon, text};

@@ -139,10 +139,20 @@ async fn of_several_identity_providers_in_one_document_one_is_picked() {
         let refused = api.post(&path, body(saml.clone())).await;
         let errors = refused.expect(400)["errors"].clone();
         assert_eq!(errors[0]["field"], field);
-        let message = text(&errors[0]["message"]);
-        for idp in [&idp, &other] {
-            assert!(message.contains(&idp.practice().entity_id()), "{message}");
+        // A page can offer them: each is an entry of its own.
+        for (offered, idp) in [(&errors[1], &idp), (&errors[2], &other)] {
+            let expected =
+                json!({"field": "saml.idp_entity_id", "message": idp.practice().entity_id()});
+            assert_eq!(*offered, expected);
         }
+        let mut unknown = saml.clone();
+        unknown["idp_entity_id"] = "https://nobody.example/".into();
+        let refused = api.post(&path, body(unknown)).await.expect(400);
+        assert_eq!(
+            refused["errors"].as_array().map(Vec::len),
+            Some(3),
+            "{refused}"
+        );
         let mut picked = saml;
         picked["idp_entity_id"] = other.practice().entity_id().into();
         let made = api.post(&path, body(picked)).await.expect(201);

@@ -51,10 +51,15 @@ impl Shape {
         } else {
             String::new()
         };
-        let settings = if self.settings.is_empty() {
-            String::new()
-        } else {
-            format!("\n[settings]\n{}\n", self.settings.trim())
+        // A vendor's shapes are read with the vendor's file, which folders are named after.
+        let vendor = self.folder.split('-').next().unwrap_or_default();
+        let provider = match connectors::provider::find(Some(vendor)).id == vendor {
+            true if vendor != "generic" => format!("provider = \"{vendor}\"\n"),
+            _ => String::new(),
+        };
+        let settings = match (provider + self.settings.trim()).trim() {
+            "" => String::new(),
+            settings => format!("\n[settings]\n{settings}\n"),
         };
         Fixture {
             folder: self.folder.to_owned(),

@@ -36,6 +36,8 @@ fn corpus() -> Corpus {
         "entra-response-and-assertion",
         "okta-response-and-assertion",
         "shibboleth-encrypted-gcm",
+        "keycloak-document-and-assertion",
+        "generic-inclusive-signed-info",
     ];
     let person = |fixture: &Fixture| {
         let identity = fixture.complete(fixture.field()).outcome;

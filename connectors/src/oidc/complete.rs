@@ -117,7 +117,7 @@ impl OidcConnector {
         trace.observe(CheckName::TokenExchange, None, Some(issued));
         trace.pass(CheckName::TokenExchange);
         if tokens.by_previous_secret {
-            trace.warn(
+            trace.note(
                 CheckName::TokenExchange,
                 "client_secret_refused",
                 "the current client secret is taken",
@@ -149,7 +149,7 @@ impl OidcConnector {
         if identity::groups_were_truncated(&claims) {
             let fix = self.fix("groups_truncated");
             let received = "a link instead of the groups";
-            trace.warn(
+            trace.note(
                 CheckName::IdToken,
                 "groups_truncated",
                 "the groups",
@@ -211,7 +211,7 @@ impl OidcConnector {
                 let received = error.received();
                 let fix = self.fix(error.code());
                 let expected = "the UserInfo endpoint answers";
-                trace.warn(
+                trace.note(
                     CheckName::TokenExchange,
                     error.code(),
                     expected,

@@ -10,8 +10,13 @@ use crate::ConnectorError;
 
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 
-/// Two clocks may differ by this much (SAML.md section 3).
-pub(super) const SKEW: TimeDelta = TimeDelta::seconds(60);
+/// The moment of a check. Two clocks may differ by the skew.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) now: DateTime<Utc>,
+    pub(super) skew: TimeDelta,
+}
+
 /// An assertion is issued for one sign-in, not for a day.
 const MAX_LIFETIME: TimeDelta = TimeDelta::hours(24);
 const MAX_AGE: TimeDelta = TimeDelta::minutes(15);
@@ -20,8 +25,10 @@ const MAX_AGE: TimeDelta = TimeDelta::minutes(15);
 pub(super) struct Rules<'r> {
     pub(super) idp_entity_id: &'r str,
     pub(super) sp_entity_id: &'r str,
+    /// Another audience that counts as ours.
+    pub(super) alternate_sp_entity_id: Option<&'r str>,
     pub(super) acs_url: &'r str,
-    pub(super) now: DateTime<Utc>,
+    pub(super) clock: Clock,
 }
 
 /// A signed assertion. Each `check_…` is one line of the trace.
@@ -136,7 +143,11 @@ impl<'d> Assertion<'d> {
                         .filter(|child| child.is(SAML, "Audience"))
                         .filter_map(|audience| audience.text().map(trim))
                         .collect();
-                    if !audiences.contains(&rules.sp_entity_id) {
+                    let ours = |audience: &&str| {
+                        *audience == rules.sp_entity_id
+                            || Some(*audience) == rules.alternate_sp_entity_id
+                    };
+                    if !audiences.iter().any(ours) {
                         return Err(mismatch(audiences.into_iter().map(str::to_owned).collect()));
                     }
                 }
@@ -196,7 +207,7 @@ impl<'d> Assertion<'d> {
                 in_response_to: data.attribute("InResponseTo"),
             };
             // Of several, one that is valid now wins.
-            if confirmation.check_time(rules.now).is_ok() {
+            if confirmation.check_time(rules.clock).is_ok() {
                 return Ok(confirmation);
             }
             usable = usable.or(Some(confirmation));
@@ -204,39 +215,50 @@ impl<'d> Assertion<'d> {
         usable.ok_or(failure)
     }
 
-    /// Every instant of the assertion, with [`SKEW`]. Gives the moment after which it can no longer be
-    /// replayed.
+    /// Every instant of the assertion, with the skew.
     ///
     /// Errors: `assertion_expired`, `assertion_not_yet_valid`; what is no time counts against it.
     pub(super) fn check_time(
         &self,
         confirmation: &Confirmation<'d>,
-        now: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, ConnectorError> {
+        clock: Clock,
+    ) -> Result<Ends, ConnectorError> {
         let issue_instant = self.element.attribute("IssueInstant").unwrap_or_default();
-        let issued = check_issued(issue_instant, now)?;
+        let issued = check_issued(issue_instant, clock)?;
         let not_before = self.conditions.attribute("NotBefore");
         let starts = not_before
-            .map(|text| check_not_before(text, now))
+            .map(|text| check_not_before(text, clock))
             .transpose()?;
-        let until = confirmation.check_time(now)?;
-        // It is refused past its age, whatever else it says, so no id has to be remembered for longer.
-        let mut last = until.min(issued + MAX_AGE + SKEW);
+        let confirmed_until = confirmation.check_time(clock)?;
+        let mut last = issued + MAX_AGE + clock.skew;
         if let Some(text) = self.conditions.attribute("NotOnOrAfter") {
-            let ends = check_not_on_or_after(text, now)?;
+            let ends = check_not_on_or_after(text, clock)?;
             if ends - starts.unwrap_or(issued) > MAX_LIFETIME {
                 return Err(ConnectorError::AssertionExpired {
                     until: format!("{text}, more than a day after it starts"),
-                    now: show(now),
+                    now: show(clock.now),
                 });
             }
             last = last.min(ends);
         }
         if let Some(text) = self.authn.session_not_on_or_after {
-            check_not_on_or_after(text, now)?;
+            check_not_on_or_after(text, clock)?;
         }
-        Ok(last + SKEW)
+        Ok(Ends {
+            valid: last.min(confirmed_until) + clock.skew,
+            replayable: last + clock.skew,
+        })
     }
+}
+
+/// When an assertion ends, skew included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    /// As confirmed now.
+    pub(super) valid: DateTime<Utc>,
+    /// By its age and conditions alone: until then another confirmation of it may be good, so that its ID has to be
+    /// remembered.
+    pub(super) replayable: DateTime<Utc>,
 }
 
 /// The data of a bearer confirmation whose Recipient is this ACS.
@@ -248,12 +270,12 @@ pub(super) struct Confirmation<'d> {
 }
 
 impl Confirmation<'_> {
-    fn check_time(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, ConnectorError> {
+    fn check_time(&self, clock: Clock) -> Result<DateTime<Utc>, ConnectorError> {
         // The profile forbids NotBefore here; who sends it means it.
         self.not_before
-            .map(|text| check_not_before(text, now))
+            .map(|text| check_not_before(text, clock))
             .transpose()?;
-        check_not_on_or_after(self.not_on_or_after, now)
+        check_not_on_or_after(self.not_on_or_after, clock)
     }
 }
 
@@ -275,39 +297,36 @@ pub(super) fn check_issuer(
 }
 
 /// An IssueInstant is not in the future and at most [`MAX_AGE`] old.
-pub(super) fn check_issued(
-    text: &str,
-    now: DateTime<Utc>,
-) -> Result<DateTime<Utc>, ConnectorError> {
-    let issued = check_not_before(text, now)?;
-    if now - issued > MAX_AGE + SKEW {
+pub(super) fn check_issued(text: &str, clock: Clock) -> Result<DateTime<Utc>, ConnectorError> {
+    let issued = check_not_before(text, clock)?;
+    if clock.now - issued > MAX_AGE + clock.skew {
         return Err(ConnectorError::AssertionExpired {
             until: show(issued + MAX_AGE),
-            now: show(now),
+            now: show(clock.now),
         });
     }
     Ok(issued)
 }
 
-fn check_not_before(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ConnectorError> {
+fn check_not_before(text: &str, clock: Clock) -> Result<DateTime<Utc>, ConnectorError> {
     match parse_time(text) {
-        Some(from) if now + SKEW >= from => Ok(from),
+        Some(from) if clock.now + clock.skew >= from => Ok(from),
         _ => Err(ConnectorError::AssertionNotYetValid {
             from: text.to_owned(),
-            now: show(now),
+            now: show(clock.now),
         }),
     }
 }
 
 pub(super) fn check_not_on_or_after(
     text: &str,
-    now: DateTime<Utc>,
+    clock: Clock,
 ) -> Result<DateTime<Utc>, ConnectorError> {
     match parse_time(text) {
-        Some(until) if now - SKEW < until => Ok(until),
+        Some(until) if clock.now - clock.skew < until => Ok(until),
         _ => Err(ConnectorError::AssertionExpired {
             until: text.to_owned(),
-            now: show(now),
+            now: show(clock.now),
         }),
     }
 }

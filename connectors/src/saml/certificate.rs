@@ -85,6 +85,10 @@ impl Certificate {
         self.key.verifies(algorithm, digest, signature)
     }
 
+    pub(super) fn has_key_of(&self, other: &Self) -> bool {
+        self.key.der == other.key.der
+    }
+
     /// When it was or will be valid, if not now.
     pub(super) fn outside_validity(&self, now: DateTime<Utc>) -> Option<String> {
         let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);

@@ -9,6 +9,7 @@ use super::response::{self, Carried, RawResponse, Response, SAML, SUCCESS, signa
 use super::signature::{self, SignedXml, Verified};
 use super::subject::Person;
 use super::xml::Element;
+use crate::provider;
 use crate::{
     CheckName, Completion, ConnectorError, Expected, IdpInitiated, NormalizedIdentity, Protocol,
     Trace,
@@ -61,7 +62,8 @@ impl Checks<'_> {
         let raw = RawResponse::decode(field)?;
         let document = raw.parse()?;
         let response = Response::read(&document)?;
-        self.trace.pass(CheckName::Response);
+        let received = format!("{} bytes, ID {}", document.text().len(), response.id);
+        self.trace.pass_with(CheckName::Response, &received);
         response.check_status()?;
         self.trace
             .observe(CheckName::Status, Some(SUCCESS), Some(SUCCESS));
@@ -82,8 +84,14 @@ impl Checks<'_> {
         let of_response = response_signature
             .map(|found| signature::verify(response.element, found, trust))
             .transpose()?;
-        if of_response.is_some() && matches!(carried, Carried::Encrypted(_)) {
-            self.trace.pass(CheckName::Signature);
+        if let Carried::Encrypted(_) = carried {
+            // Nothing is decrypted for a stranger where the outer signature is demanded.
+            if self.connector.settings.require_signed_response && of_response.is_none() {
+                return Err(response_unsigned());
+            }
+            if of_response.is_some() {
+                self.trace.pass(CheckName::Signature);
+            }
         }
         let plaintext;
         let decrypted;
@@ -114,9 +122,7 @@ impl Checks<'_> {
         } else {
             "an assertion in plain text"
         };
-        self.trace
-            .observe(CheckName::Encryption, None, Some(carried));
-        self.trace.pass(CheckName::Encryption);
+        self.trace.pass_with(CheckName::Encryption, carried);
 
         // From here only what was digested.
         let assertion = Assertion::read(signed)?;
@@ -260,33 +266,24 @@ impl Checks<'_> {
             return missing("neither the response nor the assertion is signed");
         }
         if settings.require_signed_response && of_response.is_none() {
-            return missing("this connection requires a signature over the response");
+            return Err(response_unsigned());
         }
         if settings.require_signed_assertion && of_assertion.is_none() {
             return missing("this connection requires a signature over the assertion");
         }
         for verified in of_response.into_iter().chain(of_assertion) {
-            let certificate = &self.connector.trust.certificates[verified.certificate];
-            if let Some(until) = certificate.outside_validity(self.now) {
+            let trust = &self.connector.trust;
+            if let Some(until) = trust.outside_validity(verified.certificate, self.now) {
+                let expired = ConnectorError::CertificateExpired { until };
                 if settings.require_valid_certificate {
-                    return Err(ConnectorError::CertificateExpired { until });
+                    return Err(expired);
                 }
-                self.trace.warn(
-                    CheckName::Signature,
-                    "certificate_expired",
-                    "a certificate within its dates",
-                    &format!("valid until {until}"),
-                    "The sign-in works. Renew the certificate at the identity provider when you can.",
-                );
+                self.trace.warn(&expired, settings.provider.as_deref());
             }
             if verified.is_weak() {
-                self.trace.warn(
-                    CheckName::Signature,
-                    "signature_algorithm_forbidden",
-                    "RSA-SHA256 or better",
-                    "SHA-1",
-                    "This connection allows SHA-1. Switch the identity provider to SHA-256.",
-                );
+                let algorithm = "SHA-1".to_owned();
+                let weak = ConnectorError::SignatureAlgorithmForbidden { algorithm };
+                self.trace.warn(&weak, settings.provider.as_deref());
             }
         }
         Ok(())
@@ -302,12 +299,11 @@ impl Checks<'_> {
         let rules = Rules {
             idp_entity_id: &connector.settings.idp_entity_id,
             sp_entity_id: &connector.sp.entity_id,
+            alternate_sp_entity_id: connector.settings.alternate_sp_entity_id.as_deref(),
             acs_url: &connector.sp.acs_url,
-            now: self.now,
+            clock: connector.clock(self.now),
         };
-        self.trace
-            .observe(CheckName::Assertion, None, Some(assertion.id));
-        self.trace.pass(CheckName::Assertion);
+        self.trace.pass_with(CheckName::Assertion, assertion.id);
         assertion.check_issuer(&rules)?;
 
         assertion.check_audience(&rules)?;
@@ -330,11 +326,11 @@ impl Checks<'_> {
             found => return Err(self.answers_another(found)),
         }
         if response_signed {
-            assertion::check_issued(response.issue_instant, self.now)?;
+            assertion::check_issued(response.issue_instant, rules.clock)?;
         }
-        let until = assertion.check_time(&confirmation, self.now)?;
+        let ends = assertion.check_time(&confirmation, rules.clock)?;
         let now = self.now.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let end = until.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let end = ends.valid.to_rfc3339_opts(SecondsFormat::Millis, true);
         self.trace.observe(
             CheckName::Time,
             Some(&format!("before {end}, skew included")),
@@ -342,8 +338,8 @@ impl Checks<'_> {
         );
         self.trace.pass(CheckName::Time);
         self.replay_ids = vec![
-            (response.id.to_owned(), until),
-            (assertion.id.to_owned(), until),
+            (response.id.to_owned(), ends.replayable),
+            (assertion.id.to_owned(), ends.replayable),
         ];
 
         let person = Person::read(assertion, &connector.decryptor)?;
@@ -364,7 +360,30 @@ impl Checks<'_> {
         ) {
             self.trace.pass(CheckName::Subject);
         }
+        let link = connector.provider.saml.groups_link.as_deref();
+        if let (Ok(identity), Some(link)) = (&identity, link)
+            && identity.groups.is_empty()
+            && identity.raw_attributes.contains_key(link)
+        {
+            let provider = connector.settings.provider.as_deref();
+            let fix = provider::fix(provider, Protocol::Saml, "groups_truncated");
+            let received = "a link instead of the groups";
+            let trace = &mut self.trace;
+            trace.note(
+                CheckName::Subject,
+                "groups_truncated",
+                "the groups",
+                received,
+                &fix,
+            );
+        }
         identity
+    }
+}
+
+fn response_unsigned() -> ConnectorError {
+    ConnectorError::SignatureMissing {
+        reason: "this connection requires a signature over the response".to_owned(),
     }
 }
 

@@ -122,7 +122,7 @@ impl SamlConnector {
     /// As at sign-in: dates count only where the connection says so. `certificate` is an index into
     /// [`signature::Trust::certificates`].
     fn check_dates(&self, certificate: usize, now: DateTime<Utc>) -> Result<(), ConnectorError> {
-        match self.trust.certificates[certificate].outside_validity(now) {
+        match self.trust.outside_validity(certificate, now) {
             Some(until) if self.settings.require_valid_certificate => {
                 Err(ConnectorError::CertificateExpired { until })
             }
@@ -163,7 +163,7 @@ impl SamlConnector {
                 found: destination.unwrap_or("no Destination").to_owned(),
             });
         }
-        check_issued(attribute("IssueInstant")?, now)?;
+        check_issued(attribute("IssueInstant")?, self.clock(now))?;
         if !is_request {
             let status = message
                 .only(SAMLP, "Status")
@@ -175,7 +175,7 @@ impl SamlConnector {
             }));
         }
         if let Some(until) = message.attribute("NotOnOrAfter") {
-            check_not_on_or_after(until, now)?;
+            check_not_on_or_after(until, self.clock(now))?;
         }
         let name_id =
             read_name_id(message, &self.decryptor)?.ok_or(ConnectorError::SubjectMissing)?;

@@ -9,6 +9,7 @@
 use std::iter::Peekable;
 
 use aws_lc_rs::constant_time;
+use chrono::{DateTime, Utc};
 
 use super::algorithm::{Hash, SignatureAlgorithm};
 use super::base64;
@@ -29,6 +30,24 @@ const MAX_SIGNED_INFO: usize = 64 * 1024;
 pub(super) struct Trust {
     pub(super) certificates: Vec<Certificate>,
     pub(super) allow_sha1: bool,
+}
+
+impl Trust {
+    /// When the certificate of this index was or will be valid, if not now. A renewed one beside it, which has the
+    /// same key, will do as well.
+    pub(super) fn outside_validity(
+        &self,
+        certificate: usize,
+        now: DateTime<Utc>,
+    ) -> Option<String> {
+        let signer = &self.certificates[certificate];
+        let renewed =
+            |other: &Certificate| other.has_key_of(signer) && other.outside_validity(now).is_none();
+        match self.certificates.iter().any(renewed) {
+            true => None,
+            false => signer.outside_validity(now),
+        }
+    }
 }
 
 /// An element whose canonical bytes a certificate of the connection has signed. Only [`verify`] and

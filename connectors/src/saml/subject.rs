@@ -66,7 +66,7 @@ impl Person {
         mapping: &Mapping,
         provider: &Provider,
     ) -> Result<NormalizedIdentity, ConnectorError> {
-        let mapped: Mapped = mapping.apply(provider, &self.attributes);
+        let mut mapped: Mapped = mapping.apply(provider, &self.attributes);
         let subject = match (&mapped.id, &self.name_id) {
             (Some(id), _) => id.clone(),
             (None, _) if mapping.chooses_id() => return Err(ConnectorError::SubjectMissing),
@@ -76,13 +76,13 @@ impl Person {
             }
             (None, Some(id)) => id.qualified(issuer, sp_entity_id),
         };
+        mapped.email = mapped.email.or_else(|| self.name_id.as_ref()?.email());
         if let Some(attribute) = mapping.missing(&mapped) {
             let attribute = attribute.to_owned();
             return Err(ConnectorError::AttributeMissing { attribute });
         }
         let name = mapped.name();
-        let email = mapped.email.or_else(|| self.name_id.as_ref()?.email());
-        let email = Some(email.ok_or(ConnectorError::EmailMissing)?);
+        let email = Some(mapped.email.ok_or(ConnectorError::EmailMissing)?);
         let authn = assertion.authn();
         Ok(NormalizedIdentity {
             issuer: issuer.to_owned(),

@@ -90,6 +90,14 @@ impl Fixture {
     }
 
     pub(crate) fn complete(&self, saml_response: Option<String>) -> Completion {
+        self.complete_at(saml_response, self.case.now)
+    }
+
+    pub(crate) fn complete_at(
+        &self,
+        saml_response: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Completion {
         let expected = self.case.in_response_to.as_ref().map(|id| Expected {
             request_id: id.clone(),
             state: String::new(),
@@ -97,11 +105,8 @@ impl Fixture {
             code_verifier: String::new(),
             max_age: None,
         });
-        self.connector.complete(
-            Callback::SamlPost { saml_response },
-            expected.as_ref(),
-            self.case.now,
-        )
+        self.connector
+            .complete(Callback::SamlPost { saml_response }, expected.as_ref(), now)
     }
 }
 

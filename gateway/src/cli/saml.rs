@@ -44,6 +44,9 @@ pub(super) struct Options {
     /// The identity provider's metadata, in place of a connection
     #[arg(long, value_name = "FILE", conflicts_with = "connection", requires_all = ["entity_id", "acs_url"])]
     metadata: Option<PathBuf>,
+    /// Of metadata with several identity providers, the one that sent the response
+    #[arg(long, value_name = "ID", requires = "metadata")]
+    idp_entity_id: Option<String>,
     /// The SP entity ID that the response has to be for
     #[arg(long, value_name = "ID", requires = "metadata")]
     entity_id: Option<String>,
@@ -74,14 +77,14 @@ pub(super) async fn run(
     let SamlCommand::Decode(options) = command;
     let field = response::read(options.response.as_deref())?;
     let now = options.at.unwrap_or_else(|| SystemClock.now());
-    let completion = match options.connection {
+    let (completion, provider) = match options.connection {
         Some(id) => of_connection(config()?, id, &options, field, now).await?,
-        None => of_metadata(&options, field, now)?,
+        None => (of_metadata(&options, field, now)?, options.provider.clone()),
     };
     if options.json {
         println!("{}", show::json(&completion)?);
     } else {
-        print!("{}", show::text(&completion));
+        print!("{}", show::text(&completion, provider.as_deref()));
     }
     Ok(match completion.outcome {
         Ok(_) => ExitCode::SUCCESS,
@@ -89,14 +92,14 @@ pub(super) async fn run(
     })
 }
 
-/// By the settings of a connection, whatever its state: drafts are what needs it most.
+/// By the settings of a connection, whatever its state: drafts are what needs it most. Whose it is comes with it.
 async fn of_connection(
     mut config: Config,
     id: ConnectionId,
     options: &Options,
     field: String,
     now: DateTime<Utc>,
-) -> Result<Completion, Failure> {
+) -> Result<(Completion, Option<String>), Failure> {
     // Looking at a response is no reason to change the schema.
     config.auto_migrate = false;
     let public_url = config.public_url(config.listen);
@@ -111,13 +114,10 @@ async fn of_connection(
     let mut completion = check(connector, options, field, now);
     let trace = &mut completion.trace;
     if open.connection.state == ConnectionState::Active {
-        trace.pass(CheckName::Connection);
+        trace.pass_with(CheckName::Connection, &open.connection.name);
     } else {
         let provider = open.connection.provider.as_deref();
-        let error = ConnectorError::ConnectionInactive;
-        let fix = connectors::provider::fix(provider, trace.protocol, error.code());
-        let state = "the connection is not active";
-        trace.warn(CheckName::Connection, error.code(), "active", state, &fix);
+        trace.warn(&ConnectorError::ConnectionInactive, provider);
     }
     if let Ok(identity) = &completion.outcome
         && let Err(error) = login::check_email(&app, &open, identity, &mut completion.trace)
@@ -126,7 +126,7 @@ async fn of_connection(
         completion.trace.fail(&error, provider);
         completion.outcome = Err(error);
     }
-    Ok(completion)
+    Ok((completion, open.connection.provider.clone()))
 }
 
 /// By the identity provider's metadata alone, with the default settings.
@@ -139,11 +139,19 @@ fn of_metadata(
         std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
     };
     let metadata = options.metadata.as_ref().map(read).transpose()?;
-    let idp = parse_idp_metadata(&metadata.unwrap_or_default())
-        .map_err(|problem| list(&[problem]))?
-        .into_iter()
-        .next()
-        .ok_or("the metadata names no identity provider")?;
+    let mut found =
+        parse_idp_metadata(&metadata.unwrap_or_default()).map_err(|problem| list(&[problem]))?;
+    let ids: Vec<String> = found.iter().map(|idp| idp.entity_id.clone()).collect();
+    if let Some(wanted) = &options.idp_entity_id {
+        found.retain(|idp| idp.entity_id == *wanted);
+    }
+    let idp = match (found.pop(), found.is_empty()) {
+        (Some(idp), true) => idp,
+        _ => {
+            let ids = ids.join("\n  ");
+            return Err(format!("name one of these with --idp-entity-id:\n  {ids}").into());
+        }
+    };
     let settings = SamlSettings {
         provider: options.provider.clone(),
         idp_entity_id: idp.entity_id,

@@ -144,19 +144,20 @@ async fn slo(app: &App, request: &Request, id: &str, callback: LogoutCallback<'_
         Ok(open) => open,
         Err(error) => return error_page::internal(&error, &browser.request_id),
     };
-    let Some((open, Connector::Saml(saml))) = open.as_deref().map(|open| (open, &*open.connector))
-    else {
-        return pages::error_of_status(StatusCode::NOT_FOUND, None).into_response();
+    let missing = || pages::error_of_status(StatusCode::NOT_FOUND, None).into_response();
+    let Some(open) = open else {
+        return missing();
     };
     let sender = (open.connection.id, network_of(request));
     if let Err(error) = app.failed_decryptions.check(sender, app.clock.now()) {
         return error_page::internal(&error, &browser.request_id);
     }
-    match slo::consume(app, open, saml, callback, &browser.request_id).await {
-        Ok(slo::Answer::ToIdp(begin)) => to_idp(&begin, &open.connection.name),
-        Ok(slo::Answer::Return { url }) => see_other(&url),
-        Ok(slo::Answer::Here { application }) => signed_out(application.as_deref()),
-        Ok(slo::Answer::Refused(error)) => {
+    match slo::consume(app, &open, callback, &browser.request_id).await {
+        Ok(None) => missing(),
+        Ok(Some(slo::Answer::ToIdp(begin))) => to_idp(&begin, &open.connection.name),
+        Ok(Some(slo::Answer::Return { url })) => see_other(&url),
+        Ok(Some(slo::Answer::Here { application })) => signed_out(application.as_deref()),
+        Ok(Some(slo::Answer::Refused(error))) => {
             note_failed_decryption(app, sender, &error);
             let provider = open.connection.provider.as_deref();
             let fix = connectors::provider::fix(provider, Protocol::Saml, error.code());

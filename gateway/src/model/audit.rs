@@ -162,9 +162,10 @@ impl Act {
 
 /// The settings of a connection that can weaken a default (SAML.md section 3). Whoever
 /// switches one on leaves an entry of its own, so that nobody has to search for it among other changes.
-const EXCEPTIONS: [&str; 3] = [
+const EXCEPTIONS: [&str; 4] = [
     "saml.allow_sha1",
     "saml.idp_initiated",
+    "saml.alternate_sp_entity_id",
     "email_domain_policy",
 ];
 
@@ -172,6 +173,7 @@ fn weakens(name: &str, value: &Value) -> bool {
     match name {
         "saml.allow_sha1" => *value == true,
         "saml.idp_initiated" => value == "allow_unsolicited",
+        "saml.alternate_sp_entity_id" => !value.is_null(),
         "email_domain_policy" => value == "any",
         _ => false,
     }
@@ -265,6 +267,16 @@ mod tests {
         let both = ["connection.created", "connection.exception_allowed"];
         assert_eq!(actions(&acts_of(created)), both);
 
+        let moved = json!({"saml": {"alternate_sp_entity_id": "https://old.example/"}});
+        let kept = json!({"saml": {"alternate_sp_entity_id": null}});
+        assert!(weakens(
+            "saml.alternate_sp_entity_id",
+            &moved["saml"]["alternate_sp_entity_id"]
+        ));
+        assert!(!weakens(
+            "saml.alternate_sp_entity_id",
+            &kept["saml"]["alternate_sp_entity_id"]
+        ));
         let switched = json!({"saml": {"allow_sha1": false}});
         let updated = event(EventType::ConnectionUpdated, weak.clone(), Some(switched));
         let found = acts_of(updated);

@@ -490,6 +490,13 @@ fn subjects() -> Vec<Attack> {
             named(transient),
         ),
         Attack::new(
+            "attribute_missing",
+            "groups",
+            "A connection that requires the cost center, of which nothing came",
+            Message::valid().signed(),
+        )
+        .with("attribute_mapping = { custom = { cost_center = [\"department\"] }, required = [\"groups\", \"cost_center\"] }"),
+        Attack::new(
             "email_missing",
             "persistent",
             "A persistent NameID and no address anywhere",

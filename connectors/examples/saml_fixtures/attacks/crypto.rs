@@ -374,6 +374,13 @@ fn policies() -> Vec<Attack> {
         .with("require_signed_response = true"),
         Attack::new(
             "signature_missing",
+            "response-required-before-decryption",
+            "The response must be signed and is not: its broken ciphertext is not even tried",
+            Message::valid().around(&Encryption::usual().encrypt("no XML")),
+        )
+        .with("require_signed_response = true"),
+        Attack::new(
+            "signature_missing",
             "assertion-required",
             "Only the response is signed, the assertion must be",
             Message::valid_response_signed().signed(),

@@ -87,6 +87,15 @@ fn signatures() -> Vec<Shape> {
                 signed_by(Signing { key_info: x509("idp-expired"), ..Signing::by("idp") }),
             )
         },
+        Shape {
+            keys: vec!["idp-expired", "idp"],
+            settings: "require_valid_certificate = true",
+            ..plain(
+                "generic-renewed-certificate",
+                "The expired certificate is listed before the renewed one, which has the same key",
+                signed_by(Signing::by("idp")),
+            )
+        },
         plain(
             "generic-no-key-info",
             "A signature without KeyInfo",
@@ -377,6 +386,41 @@ fn contents() -> Vec<Shape> {
         .assertion
         .conditions
         .replace("08:55:00Z", "09:00:55Z");
+    let mut far_ahead = Message::valid();
+    far_ahead.issue_instant = "2026-12-01T09:04:30Z".to_owned();
+    far_ahead.assertion.issue_instant = "2026-12-01T09:04:30Z".to_owned();
+    far_ahead.assertion.conditions = far_ahead
+        .assertion
+        .conditions
+        .replace("08:55:00Z", "09:04:30Z")
+        .replace("09:05:00Z", "09:09:30Z");
+    let mut moved = Message::valid();
+    moved.assertion.conditions = moved
+        .assertion
+        .conditions
+        .replace(&format!("{SP}/metadata"), "https://old.example/saml");
+    let mut confirmed_twice = Message::valid();
+    confirmed_twice.assertion.conditions = confirmed_twice
+        .assertion
+        .conditions
+        .replace("09:05:00Z", "09:30:00Z");
+    confirmed_twice.assertion.confirmation = format!(
+        "{}{}",
+        confirmed_twice.assertion.confirmation,
+        confirmed_twice
+            .assertion
+            .confirmation
+            .replace("09:05:00Z", "09:10:00Z")
+    );
+    let mut transformed = Message::valid();
+    transformed.assertion.attributes = concat!(
+        "<saml:AttributeStatement>",
+        r#"<saml:Attribute Name="employee"><saml:AttributeValue>E-0042</saml:AttributeValue></saml:Attribute>"#,
+        r#"<saml:Attribute Name="department"><saml:AttributeValue>4711 Engines</saml:AttributeValue></saml:Attribute>"#,
+        r#"<saml:Attribute Name="memberOf"><saml:AttributeValue>CN=Engineering,DC=acme;CN=All,DC=acme;no name</saml:AttributeValue></saml:Attribute>"#,
+        "</saml:AttributeStatement>"
+    )
+    .to_owned();
     let mut groups = Message::valid();
     let values: String = (0..1000)
         .map(|n| {
@@ -448,6 +492,53 @@ fn contents() -> Vec<Shape> {
             "The IdP's clock is 55 seconds ahead",
             skewed.signed(),
         ),
+        Shape {
+            settings: "skew_seconds = 300",
+            ..plain(
+                "generic-skew-of-five-minutes",
+                "The IdP's clock is four and a half minutes ahead, and the connection allows it",
+                far_ahead.signed(),
+            )
+        },
+        Shape {
+            settings: "alternate_sp_entity_id = \"https://old.example/saml\"",
+            ..plain(
+                "generic-alternate-audience",
+                "Made for the entity ID that the service had before it moved here",
+                moved.signed(),
+            )
+        },
+        plain(
+            "generic-confirmed-twice",
+            "A second confirmation is good for five minutes longer than the first",
+            confirmed_twice.signed(),
+        ),
+        Shape {
+            settings: r#"
+[settings.attribute_mapping]
+id = ["employee"]
+groups = ["memberOf"]
+required = ["id", "email", "groups", "cost_center"]
+custom = { cost_center = ["department"], team = ["memberOf"], plan = ["nothing"] }
+transforms.id = [{ kind = "lower_case" }]
+transforms.groups = [{ kind = "split", separator = ";" }, { kind = "regex", pattern = "^CN=([^,]+)," }]
+transforms.cost_center = [{ kind = "regex", pattern = "^(\\d+) " }]
+transforms.team = [{ kind = "split", separator = ";" }, { kind = "first" }, { kind = "join", separator = " " }]
+transforms.plan = [{ kind = "fixed", value = "gold" }]"#,
+            ..plain(
+                "generic-transforms",
+                "Every transform of the mapping, required fields, and an email that comes as the NameID",
+                transformed.signed(),
+            )
+            .identity(
+                r#"
+subject = "e-0042"
+idp_subject = "pat@acme.example"
+email = "pat@acme.example"
+groups = ["Engineering", "All"]
+attributes = { cost_center = "4711", plan = "gold", team = "CN=Engineering,DC=acme" }"#,
+            )
+        },
         plain(
             "generic-several-statements",
             "An AttributeStatement for each attribute, one of them twice",

@@ -19,8 +19,9 @@ pub(super) fn json(completion: &Completion) -> Result<String, serde_json::Error>
     }))
 }
 
-/// One line a check, more where it failed or warns, and who would be signed in.
-pub(super) fn text(completion: &Completion) -> String {
+/// One line a check, more where it failed or warns, and who would be signed in; what is known of the provider beside a
+/// refusal.
+pub(super) fn text(completion: &Completion, provider: Option<&str>) -> String {
     let mut text = String::new();
     for check in &completion.trace.checks {
         line(&mut text, check);
@@ -30,6 +31,13 @@ pub(super) fn text(completion: &Completion) -> String {
         Err(error) => format!("\nrefused: {}, {error}\n", error.code()),
     };
     text.push_str(&printable(&end));
+    let provider = connectors::provider::find(provider);
+    if completion.outcome.is_err() && !provider.notes.is_empty() {
+        let _ = writeln!(text, "\n{}:", provider.name);
+        for note in &provider.notes {
+            let _ = writeln!(text, "    {note}");
+        }
+    }
     text
 }
 

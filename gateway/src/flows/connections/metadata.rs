@@ -5,15 +5,15 @@ use connectors::{HttpClient, HttpRequest, HttpResponse};
 use http::header;
 
 use crate::app::App;
-use crate::error::Error;
+use crate::error::{Error, FieldProblem};
 use crate::model::Upkeep;
 
 /// As much as the parser takes: a provider's document has some 10 KiB, and a federation's, with thousands of
 /// providers, is not the place to look for one.
 const MAX_METADATA: usize = 1024 * 1024;
 
-/// Entity ids that an answer lists.
-const MAX_LISTED: usize = 20;
+/// Entity ids that an answer offers, each as an entry of `errors`.
+const MAX_LISTED: usize = 500;
 
 const URL_FIELD: &str = "saml.metadata_url";
 
@@ -121,28 +121,25 @@ fn choose(
     entity_id: Option<&str>,
     field: &str,
 ) -> Result<IdpFields, Error> {
-    let mut ids: Vec<&str> = providers.iter().map(|idp| idp.entity_id.as_str()).collect();
-    let more = ids.len().saturating_sub(MAX_LISTED);
-    ids.truncate(MAX_LISTED);
-    let mut list = ids.join(", ");
-    if more > 0 {
-        list.push_str(&format!(" and {more} more"));
-    }
+    let ids: Vec<String> = providers.iter().map(|idp| idp.entity_id.clone()).collect();
+    let pick = |message: String| {
+        let offered = ids.iter().take(MAX_LISTED);
+        let offered = offered.map(|id| FieldProblem::new("saml.idp_entity_id", id.as_str()));
+        let problem = FieldProblem::new(field, message);
+        Error::Invalid([problem].into_iter().chain(offered).collect())
+    };
     let mut candidates = providers
         .into_iter()
         .filter(|idp| entity_id.is_none_or(|wanted| idp.entity_id == wanted));
     match (candidates.next(), candidates.next(), entity_id) {
         (Some(idp), None, _) => Ok(idp),
-        (None, _, Some(wanted)) => Err(Error::invalid(
-            field,
-            format!("does not describe {wanted}, but {list}"),
-        )),
-        (Some(_), ..) => Err(Error::invalid(
-            field,
-            format!(
-                "describes several identity providers: say with saml.idp_entity_id which of {list}"
-            ),
-        )),
+        (None, _, Some(wanted)) => Err(pick(format!(
+            "does not describe {wanted}; the entity IDs that it has follow"
+        ))),
+        (Some(_), ..) => Err(pick(format!(
+            "describes {} identity providers: say with saml.idp_entity_id which one; their entity IDs follow",
+            ids.len()
+        ))),
         (None, ..) => Err(Error::invalid(field, "describes no identity provider")),
     }
 }

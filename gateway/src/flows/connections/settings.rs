@@ -24,6 +24,7 @@ pub struct SamlChange {
     pub sso_url: Change<String>,
     pub sso_binding: Change<SsoBinding>,
     pub slo_url: Change<String>,
+    pub slo_binding: Change<SsoBinding>,
     pub certificates: Change<Vec<String>>,
     pub sign_requests: Change<bool>,
     pub require_signed_response: Change<bool>,
@@ -32,6 +33,8 @@ pub struct SamlChange {
     pub require_valid_certificate: Change<bool>,
     pub allow_sha1: Change<bool>,
     pub idp_initiated: Change<IdpInitiated>,
+    pub skew_seconds: Change<u16>,
+    pub alternate_sp_entity_id: Change<String>,
     pub name_id_format: Change<String>,
     pub force_authn: Change<bool>,
     pub send_login_hint: Change<bool>,
@@ -103,10 +106,12 @@ impl SamlChange {
         set(&mut saml.sso_url, self.sso_url);
         set(&mut saml.sso_binding, self.sso_binding);
         if self.slo_url.is_some() {
-            // It belonged to the address that goes.
+            // They belonged to the address that goes.
             saml.slo_response_url = None;
+            saml.slo_binding = SsoBinding::default();
         }
         set_optional(&mut saml.slo_url, self.slo_url);
+        set(&mut saml.slo_binding, self.slo_binding);
         set(&mut saml.certificates, self.certificates);
         set(&mut saml.sign_requests, self.sign_requests);
         set(
@@ -127,6 +132,11 @@ impl SamlChange {
         );
         set(&mut saml.allow_sha1, self.allow_sha1);
         set(&mut saml.idp_initiated, self.idp_initiated);
+        set_optional(&mut saml.skew_seconds, self.skew_seconds);
+        set_optional(
+            &mut saml.alternate_sp_entity_id,
+            self.alternate_sp_entity_id,
+        );
         set_optional(&mut saml.name_id_format, self.name_id_format);
         set(&mut saml.force_authn, self.force_authn);
         set(&mut saml.send_login_hint, self.send_login_hint);

@@ -69,7 +69,7 @@ pub async fn begin(
         )
         .await?));
     }
-    trace.pass(CheckName::Connection);
+    trace.pass_with(CheckName::Connection, &connection.name);
 
     let request_id = message_id(app);
     let state = app.entropy.token();

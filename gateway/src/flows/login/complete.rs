@@ -93,27 +93,11 @@ pub async fn complete(
         // Verified or ended before, or too old. What it says is still worth a trace: a replay is named so.
         return used_before(app, open, callback, pending, browser).await;
     };
-    // The same answer is checked once more if the connection's metadata says by now who signed it.
-    let again = open
-        .connection
-        .metadata_url
-        .as_ref()
-        .map(|_| callback.clone());
-    let mut completion = check(app, open, callback, Some(&expected), now).await;
-    let refreshed = match (&completion.outcome, again) {
-        (Err(error), Some(again)) => connections::after_unknown_key(app, open, error)
-            .await?
-            .map(|open| (open, again)),
-        _ => None,
-    };
-    let open = match &refreshed {
-        Some((fresh, again)) => {
-            completion = check(app, fresh, again.clone(), Some(&expected), now).await;
-            fresh
-        }
-        None => open,
-    };
-    completion.trace.pass(CheckName::Connection);
+    let (mut completion, open) = check_refreshed(app, open, callback, Some(&expected), now).await?;
+    let open = &open;
+    completion
+        .trace
+        .pass_with(CheckName::Connection, &open.connection.name);
     let identity = match completion.outcome {
         Ok(identity) => identity,
         Err(error) => {
@@ -282,6 +266,26 @@ fn second_answer(
         response: ended.response,
         ..unrequested(app, open, browser)
     }
+}
+
+/// The protocol's own checks, made once more if the connection's metadata says by now who signed the answer: with what
+/// it says.
+pub(super) async fn check_refreshed(
+    app: &App,
+    open: &Arc<OpenConnection>,
+    callback: Callback,
+    expected: Option<&Expected>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(Completion, Arc<OpenConnection>), Error> {
+    let metadata_url = open.connection.metadata_url.as_ref();
+    let again = metadata_url.map(|_| callback.clone());
+    let completion = check(app, open, callback, expected, now).await;
+    if let (Err(error), Some(again)) = (&completion.outcome, again)
+        && let Some(fresh) = connections::after_unknown_key(app, open, error).await?
+    {
+        return Ok((check(app, &fresh, again, expected, now).await, fresh));
+    }
+    Ok((completion, Arc::clone(open)))
 }
 
 /// The protocol's own checks. SAML is CPU-bound, and a decryption takes most of a millisecond: off the

@@ -85,10 +85,8 @@ pub async fn finish(
         _ if solicited && !same_browser(app, &stored, browser) => {
             Some(ConnectorError::BrowserMismatch)
         }
-        Some(Decision::Deny) if !solicited => Some(ConnectorError::IdpError {
-            error: "access_denied".to_owned(),
-            description: "the person said that the account is not theirs".to_owned(),
-        }),
+        // Somebody else's response, as the person says: then nobody asked for it.
+        Some(Decision::Deny) if !solicited => Some(ConnectorError::IdpInitiatedForbidden),
         _ => None,
     };
     if let Some(error) = refused {
@@ -119,7 +117,11 @@ pub async fn finish(
             request,
         )));
     }
-    trace.pass(CheckName::Browser);
+    let came = match solicited {
+        true => "the same cookie",
+        false => "the person's word: nobody began it here",
+    };
+    trace.pass_with(CheckName::Browser, came);
     let attempt = Attempt {
         open: &open,
         stored,
@@ -196,8 +198,7 @@ impl Attempt<'_> {
                 return self.refuse(app, trace, error).await;
             }
         };
-        trace.observe(CheckName::User, None, Some(&user.id.to_string()));
-        trace.pass(CheckName::User);
+        trace.pass_with(CheckName::User, &user.id.to_string());
         let id = self.stored.login.id;
         if !logins::succeed(&tx, scope, id, user.id, &trace, Timestamp(now)).await? {
             return Ok(Finished::Unknown);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use connectors::{Callback, CheckName, ConnectorError, IdpInitiated, Settings};
 
-use super::complete::{Answer, Kept, check, check_email, keep, record_failure, sent, unrequested};
+use super::complete::{
+    Answer, Kept, check_email, check_refreshed, keep, record_failure, sent, unrequested,
+};
 use super::{Browser, OpenConnection};
 use crate::app::App;
 use crate::error::Error;
@@ -72,7 +74,8 @@ pub(super) async fn complete(
 ) -> Result<Answer, Error> {
     let mut attempt = unrequested(app, open, browser);
     attempt.response = sent(&callback);
-    let completion = check(app, open, callback, None, app.clock.now()).await;
+    let (completion, open) = check_refreshed(app, open, callback, None, app.clock.now()).await?;
+    let open = &open;
     let mut trace = completion.trace;
     let accepted = match completion.outcome {
         _ if open.connection.state != ConnectionState::Active => {
@@ -94,7 +97,7 @@ pub(super) async fn complete(
             return Ok(Answer::Refused(Box::new(refusal)));
         }
     };
-    trace.pass(CheckName::Connection);
+    trace.pass_with(CheckName::Connection, &open.connection.name);
     attempt.application_id = Some(client.id);
     attempt.request = Some(request_of_nobody(&client));
     attempt.expires_at = Timestamp(app.clock.now() + CONFIRMATION_LIFETIME);

@@ -8,6 +8,7 @@ use connectors::{Begin, Connector, ConnectorError};
 use super::{LOGOUT_LIFETIME, idp_subject};
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::connections;
 use crate::flows::login::{self, OpenConnection};
 use crate::ids::{LoginId, SessionId};
 use crate::model::{ActorKind, Cause, Timestamp};
@@ -32,15 +33,40 @@ pub enum Answer {
     Refused(ConnectorError),
 }
 
-/// Takes a message of this connection's IdP.
+/// Takes a message of this connection's IdP, by what the connection's metadata says by now if an unknown key signed
+/// it. `None` when the connection is not a SAML one.
 pub async fn consume(
     app: &App,
     open: &OpenConnection,
-    saml: &SamlConnector,
     callback: LogoutCallback<'_>,
     request_id: &str,
+) -> Result<Option<Answer>, Error> {
+    let Connector::Saml(saml) = &*open.connector else {
+        return Ok(None);
+    };
+    let read = saml.read_logout(callback, app.clock.now());
+    let fresh = match &read {
+        Err(error) => connections::after_unknown_key(app, open, error).await?,
+        Ok(_) => None,
+    };
+    let Some(fresh) = fresh else {
+        return answer(app, open, saml, read, request_id).await.map(Some);
+    };
+    let Connector::Saml(saml) = &*fresh.connector else {
+        return Ok(None);
+    };
+    let read = saml.read_logout(callback, app.clock.now());
+    answer(app, &fresh, saml, read, request_id).await.map(Some)
+}
+
+async fn answer(
+    app: &App,
+    open: &OpenConnection,
+    saml: &SamlConnector,
+    read: Result<LogoutMessage, ConnectorError>,
+    request_id: &str,
 ) -> Result<Answer, Error> {
-    match saml.read_logout(callback, app.clock.now()) {
+    match read {
         Ok(LogoutMessage::Request(request)) => {
             end_sessions(app, open, &request, request_id).await?;
             let id = login::message_id(app);
@@ -74,6 +100,11 @@ async fn end_sessions(
     let scope = &open.scope;
     let subject = app.vault.hash(&request.name_id.value);
     let connection = open.connection.id;
+    // The hash is of the bare value: two persons may differ in format or qualifier alone.
+    let meant = |session: &StoredSession| {
+        let known = session.claims.name_id.as_ref();
+        known.is_none_or(|known| known.names_same(&request.name_id))
+    };
     let named = |session: &StoredSession| match &session.claims.session_index {
         Some(index) if !request.session_indexes.is_empty() => {
             request.session_indexes.contains(index)
@@ -84,7 +115,7 @@ async fn end_sessions(
         sessions::active_of_idp_subject(&app.store.read(), scope, connection, &subject).await?;
     let ids: Vec<SessionId> = found
         .iter()
-        .filter(|session| named(session))
+        .filter(|session| meant(session) && named(session))
         .map(|session| session.session.id)
         .collect();
     if ids.is_empty() {

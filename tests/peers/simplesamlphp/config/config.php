@@ -33,7 +33,8 @@ $config = [
     'errorreporting' => false,
     'production' => true,
     'session.cookie.secure' => false,
-    'session.cookie.samesite' => null,
+    // As it has to be where logout messages are posted from other sites.
+    'session.cookie.samesite' => 'None',
     'session.phpsession.savepath' => "$state/",
     'language.cookie.secure' => false,
     'language.cookie.samesite' => null,

@@ -1,7 +1,7 @@
 //! Services that customers rent, one function per vendor.
 
 use super::super::{Shape, Style};
-use crate::message::{Encryption, REQUEST, SP};
+use crate::message::{Encryption, Message, REQUEST, SP};
 
 pub(super) fn all() -> Vec<Shape> {
     [
@@ -14,6 +14,8 @@ pub(super) fn all() -> Vec<Shape> {
         auth0(),
         cyberark(),
         duo(),
+        rippling(),
+        lastpass(),
     ]
     .into_iter()
     .flatten()
@@ -124,6 +126,18 @@ fn entra() -> Vec<Shape> {
         "Assertion",
         id,
     );
+    let listed = entra_assertion();
+    let from = listed
+        .find(
+            r#"<Attribute Name="http://schemas.microsoft.com/ws/2008/06/identity/claims/groups">"#,
+        )
+        .expect("the groups");
+    let to = from + listed[from..].find("</Attribute>").expect("their end");
+    let overage = format!(
+        r#"{}<Attribute Name="http://schemas.microsoft.com/claims/groups.link"><AttributeValue>https://graph.windows.net/6babcaad-604b-40ac-a9d7-9fd97c0b779f/users/a1b2c3d4-0000-4000-8000-123456789abc/getMemberObjects</AttributeValue>{}"#,
+        &listed[..from],
+        &listed[to..]
+    );
     let inner = style.sign(&entra_assertion(), "@assertion@", "Assertion", id);
     let both = style.sign(
         &response(&inner),
@@ -159,6 +173,21 @@ acr = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password""#;
                 "Assertion and Signature in default namespaces, attributes before AuthnStatement, an hour ahead",
                 signed,
                 identity,
+            )
+        },
+        Shape {
+            idp: ISSUER,
+            extra: "warnings = [\"groups_truncated\"]\n",
+            ..Shape::new(
+                "entra-too-many-groups",
+                "A person with over 150 groups: a link in their place",
+                style.sign(
+                    &response(&overage).replace("@response@", ""),
+                    "@assertion@",
+                    "Assertion",
+                    id,
+                ),
+                "idp_subject = \"uK5Zr8x0mQw2\"\nemail = \"pat@acme.example\"\ngroups = []",
             )
         },
         Shape {
@@ -253,7 +282,6 @@ fn onelogin() -> Vec<Shape> {
     );
     vec![Shape {
         idp: ISSUER,
-        settings: r#"provider = "onelogin""#,
         ..Shape::new(
             "onelogin-assertion",
             "memberOf joined by semicolons, an empty attribute, a session of a day",
@@ -414,4 +442,34 @@ fn duo() -> Vec<Shape> {
             "email = \"pat@acme.example\"",
         )
     }]
+}
+
+/// Little is published of what these two send: the usual shape, with the attribute names of their consoles.
+fn of_console(folder: &'static str, about: &'static str, names: [&str; 2]) -> Vec<Shape> {
+    let mut message = Message::valid();
+    message.assertion.attributes = message
+        .assertion
+        .attributes
+        .replace("firstName", names[0])
+        .replace("lastName", names[1]);
+    let identity = r#"
+email = "pat@acme.example"
+given_name = "Pat"
+family_name = "Lee"
+groups = ["Engineering", "All & sundry"]"#;
+    vec![Shape::new(folder, about, message.signed(), identity)]
+}
+
+fn rippling() -> Vec<Shape> {
+    let about = "Assertion signed, the names of Rippling's fields as attributes";
+    of_console(
+        "rippling-assertion",
+        about,
+        ["Legal first name", "Legal last name"],
+    )
+}
+
+fn lastpass() -> Vec<Shape> {
+    let about = "Assertion signed, the names of LastPass's fields as attributes";
+    of_console("lastpass-assertion", about, ["First Name", "Last Name"])
 }

@@ -56,7 +56,6 @@ fn keycloak() -> Vec<Shape> {
     let xml = style.sign(&xml, "@response@", "Response", "ID_6ed0a3b2-0001");
     vec![Shape {
         idp: ISSUER,
-        settings: r#"attribute_mapping = { groups = ["Role"] }"#,
         ..Shape::new(
             "keycloak-document-and-assertion",
             "dsig prefix, KeyName and KeyValue, one Attribute element per role, a minute to live",

@@ -87,8 +87,10 @@ struct SamlInput {
     sso_binding: MaybeUndefined<SsoBinding>,
     #[oai(validator(max_length = 2000))]
     slo_url: MaybeUndefined<String>,
+    /// How logout messages go to `slo_url`; by redirect where a new address comes without it.
+    slo_binding: MaybeUndefined<SsoBinding>,
     /// PEM, each able to sign.
-    #[oai(validator(max_items = 10))]
+    #[oai(validator(max_items = 16))]
     certificates: MaybeUndefined<Vec<String>>,
     sign_requests: MaybeUndefined<bool>,
     require_signed_response: MaybeUndefined<bool>,
@@ -98,6 +100,13 @@ struct SamlInput {
     require_valid_certificate: MaybeUndefined<bool>,
     allow_sha1: MaybeUndefined<bool>,
     idp_initiated: MaybeUndefined<IdpInitiated>,
+    /// By how much the provider's clock may differ from ours; 60 by default.
+    #[oai(validator(minimum(value = "0"), maximum(value = "300")))]
+    skew_seconds: MaybeUndefined<i64>,
+    /// The entity ID under which the provider knew the service before: an audience as good as ours, for as long as a
+    /// migration takes.
+    #[oai(validator(min_length = 1, max_length = 1024))]
+    alternate_sp_entity_id: MaybeUndefined<String>,
     /// A NameID format URI to ask for.
     #[oai(validator(max_length = 200))]
     name_id_format: MaybeUndefined<String>,
@@ -265,6 +274,7 @@ impl SamlInput {
             sso_url: self.sso_url.into(),
             sso_binding: self.sso_binding.map_value(Into::into).into(),
             slo_url: self.slo_url.into(),
+            slo_binding: self.slo_binding.map_value(Into::into).into(),
             certificates: self.certificates.into(),
             sign_requests: self.sign_requests.into(),
             require_signed_response: self.require_signed_response.into(),
@@ -273,6 +283,12 @@ impl SamlInput {
             require_valid_certificate: self.require_valid_certificate.into(),
             allow_sha1: self.allow_sha1.into(),
             idp_initiated: self.idp_initiated.map_value(Into::into).into(),
+            // The validator keeps it in range.
+            skew_seconds: self
+                .skew_seconds
+                .map_value(|skew| u16::try_from(skew).unwrap_or_default())
+                .into(),
+            alternate_sp_entity_id: self.alternate_sp_entity_id.into(),
             name_id_format: self.name_id_format.into(),
             force_authn: self.force_authn.into(),
             send_login_hint: self.send_login_hint.into(),

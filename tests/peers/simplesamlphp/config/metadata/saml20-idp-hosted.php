@@ -2,6 +2,7 @@
 
 // Switches from options.json in the test's folder:
 //   encrypt          encrypt assertions with the certificate of the service provider's metadata (always AES-128-CBC)
+//   encrypt_name_id  encrypt the NameID with the same certificate
 //   require_signed   refuse an AuthnRequest that carries no signature
 //   sign_response, sign_assertion   what is signed (default: both)
 //   signature_algorithm   its URI (default: RSA-SHA256)
@@ -26,6 +27,7 @@ $metadata['__DYNAMIC:1__'] = [
         ],
     ],
     'assertion.encryption' => $options['encrypt'] ?? false,
+    'nameid.encryption' => $options['encrypt_name_id'] ?? false,
     'validate.authnrequest' => $options['require_signed'] ?? false,
     'saml20.sign.response' => $options['sign_response'] ?? true,
     'saml20.sign.assertion' => $options['sign_assertion'] ?? true,
