@@ -153,6 +153,42 @@ async fn without_jit_only_people_of_the_directory_come_in() {
 }
 
 #[tokio::test]
+async fn a_deactivated_user_comes_back_by_no_alias() {
+    let aliases = [
+        "ada.berg@acme.example",
+        "ADA@elsewhere.example",
+        "Ada_100%@acme.example",
+    ];
+    let strangers = ["ada@other.example", "adaX100%@acme.example"];
+    let scene = Scene::start(&[&aliases[..], &strangers].concat()).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let connection = scene.connect(&acme, "any").await;
+    let directory = api.directory(&acme, "Directory").await;
+    let scim = Api::scim(&directory);
+    let person = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "Ada@Elsewhere.example",
+        "emails": [
+            {"value": "first@acme.example", "primary": true},
+            {"value": "ada.berg@acme.example", "type": "other"},
+            {"value": "ada_100%@acme.example", "type": "other"},
+        ],
+        "active": true,
+    });
+    let ada = scim.post("/Users", person).await.expect(201);
+    deactivate(&scim, &ada).await;
+    for alias in aliases {
+        let page = scene.sign_in(&connection, alias).await;
+        assert_eq!(page.tenon_error(), "user_deactivated", "{alias}");
+    }
+    assert_eq!(scene.users(&acme).await.len(), 1);
+    for stranger in strangers {
+        scene.claims(&connection, stranger).await;
+    }
+}
+
+#[tokio::test]
 async fn a_deactivated_user_comes_back_by_no_sign_in() {
     let emails = ["ada@acme.example", "ben@elsewhere.example"];
     let scene = Scene::start(&emails).await;

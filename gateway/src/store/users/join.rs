@@ -1,6 +1,6 @@
 //! Which user a new source belongs to (CONTRACT section 5; SECURITY-MODEL G2).
 
-use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement, UnionType};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SelectStatement, UnionType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, Order, QueryFilter, QuerySelect, QueryTrait, Statement,
 };
@@ -8,7 +8,7 @@ use sea_orm::{
 use super::fold;
 use crate::ids::UserId;
 use crate::store::entity::directory_users;
-use crate::store::entity::users::{Column, Entity};
+use crate::store::entity::users::{Column, Entity, Model};
 use crate::store::{OrgScope, Reads, StoreError, Tx};
 
 /// What a new source and an existing user may have in common.
@@ -60,13 +60,50 @@ pub async fn find_to_join(
     Ok(found.map(|row| row.try_get("", "id")).transpose()?)
 }
 
-/// Whether the organization has deactivated a user with this address. An unproven address joins nobody, but whom
-/// the organization has shut out must not come back by it as somebody new.
+/// Whether the organization has deactivated a user who is known by this address: as the primary or another email,
+/// or as the user name. An unproven address joins nobody, but whom the organization has shut out must not come back
+/// by it, or by an alias, as somebody new.
 pub async fn is_shut_out(tx: &Tx, scope: &OrgScope, email: &str) -> Result<bool, StoreError> {
-    let same = Column::EmailFolded
-        .eq(fold(email))
-        .and(Column::Active.eq(false));
-    Ok(scope.find::<Entity>(tx, same).await?.is_some())
+    let wanted = fold(email);
+    let (local, _) = wanted.rsplit_once('@').unwrap_or((&wanted, ""));
+    let local = local.to_ascii_lowercase();
+    // As it stands in the profile's JSON.
+    let quoted = serde_json::to_string(&local)?;
+    let quoted = quoted.trim_end_matches('"');
+    // Both databases fold ASCII here, whatever their locale. The databases find who may be meant, by the part that
+    // domains written in several ways have in common; the comparison itself is below.
+    let like = |column: Column, pattern: String| {
+        Func::lower(Expr::col(column)).like(LikeExpr::new(pattern).escape('!'))
+    };
+    let known_as = Column::EmailFolded
+        .eq(wanted.as_str())
+        .or(like(Column::UserName, format!("{}@%", literal(&local))))
+        .or(like(Column::Profile, format!("%{}@%", literal(quoted))));
+    let candidates = scope
+        .select::<Entity>()
+        // Word for word as the index over the inactive has it: SQLite takes it for no parameter.
+        .filter(Expr::cust("active = FALSE"))
+        .filter(known_as)
+        .all(tx.db())
+        .await?;
+    let is_meant = |user: &Model| {
+        let others = user.profile.0.emails.iter().map(|email| &email.value);
+        let known_as = user.email.iter().chain(&user.user_name).chain(others);
+        known_as.into_iter().any(|address| fold(address) == wanted)
+    };
+    Ok(candidates.iter().any(is_meant))
+}
+
+/// A text in a `LIKE` pattern.
+fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            escaped.push('!');
+        }
+        escaped.push(character);
+    }
+    escaped
 }
 
 fn candidates(scope: &OrgScope, rank: i32, same: Expr, without_directory: bool) -> SelectStatement {
