@@ -1,4 +1,4 @@
-use integration::{RelyingParty, UserAgent, claims, text};
+use integration::{Api, Idp, Page, RelyingParty, UserAgent, claims, text};
 use serde_json::{Value, json};
 
 use crate::acme;
@@ -36,21 +36,7 @@ async fn a_callback_works_once_and_only_in_the_browser_that_started_it() {
     let page = browser
         .get(&app.authorize_url("login_hint=ada@acme.example"))
         .await;
-    let form = page.form();
-    let callback = {
-        let person = &idp.practice().people()[0];
-        let request = gateway::sandbox::idp::AuthorizeRequest {
-            client_id: form.value("client_id").to_owned(),
-            redirect_uri: form.value("redirect_uri").to_owned(),
-            state: form.value("state").to_owned(),
-            nonce: Some(form.value("nonce").to_owned()),
-            scope: form.value("scope").to_owned(),
-            code_challenge: Some(form.value("code_challenge").to_owned()),
-        };
-        idp.practice()
-            .authorize(&request, person, None)
-            .expect("an answer")
-    };
+    let callback = callback(&idp, &page);
 
     let mut victim = UserAgent::new();
     assert_eq!(
@@ -60,6 +46,60 @@ async fn a_callback_works_once_and_only_in_the_browser_that_started_it() {
     let page = browser.get(&callback).await;
     let code = page.tenon_error();
     assert!(matches!(code, "state_mismatch" | "login_expired"), "{code}");
+}
+
+/// What is taken back while the browser is between the callback and the continue step.
+#[tokio::test]
+async fn a_connection_or_a_domain_that_goes_meanwhile_signs_nobody_in() {
+    let (tenon, organization, idp) = acme().await;
+    let connection = idp.oidc_connection(&tenon, &organization, json!({})).await;
+    let (api, app) = (tenon.api(), RelyingParty::register(&tenon).await);
+    let path = format!("/connections/{}", text(&connection["id"]));
+    let domain = format!(
+        "/organizations/{}/domains/{}",
+        text(&organization["id"]),
+        text(&organization["domains"][0]["id"])
+    );
+    for code in ["connection_inactive", "email_domain_not_allowed"] {
+        let mut browser = UserAgent::new();
+        let page = browser
+            .get(&app.authorize_url("login_hint=ada@acme.example"))
+            .await;
+        let callback = callback(&idp, &page);
+        let verified = Api::at(String::new(), None).get(&callback).await;
+        let onward = verified.header("location").to_owned();
+        assert!(onward.contains("/login/continue/"), "{onward}");
+        if code == "connection_inactive" {
+            let off = format!("{path}/deactivate");
+            api.post(&off, json!({})).await.expect(200);
+        } else {
+            api.delete(&domain).await.expect(204);
+        }
+        let page = browser.get(&format!("{}{onward}", tenon.url())).await;
+        assert_eq!(page.tenon_error(), code);
+        crate::assert_failed_and_changed_nothing(&tenon, &organization, code).await;
+        if code == "connection_inactive" {
+            let on = format!("{path}/activate");
+            api.post(&on, json!({})).await.expect(200);
+        }
+    }
+}
+
+/// Where the practice IdP would send the browser that stands at this page of its, once a person was picked.
+fn callback(idp: &Idp, page: &Page) -> String {
+    let form = page.form();
+    let person = &idp.practice().people()[0];
+    let request = gateway::sandbox::idp::AuthorizeRequest {
+        client_id: form.value("client_id").to_owned(),
+        redirect_uri: form.value("redirect_uri").to_owned(),
+        state: form.value("state").to_owned(),
+        nonce: Some(form.value("nonce").to_owned()),
+        scope: form.value("scope").to_owned(),
+        code_challenge: Some(form.value("code_challenge").to_owned()),
+    };
+    idp.practice()
+        .authorize(&request, person, None)
+        .expect("an answer")
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use connectors::{CheckName, ConnectorError, NormalizedIdentity, Settings, Trace};
 
 use super::begin::protocol;
-use super::complete::{Refusal, fail_in, record_failure};
+use super::complete::{Refusal, check_email, fail_in, record_failure};
 use super::{Browser, OpenConnection, account};
 use crate::app::App;
 use crate::error::Error;
@@ -14,8 +14,8 @@ use crate::flows::authorize::{AuthorizeRequest, ReturnTo};
 use crate::flows::logout;
 use crate::ids::SessionId;
 use crate::model::{
-    Act, ActorKind, Application, Cause, EventType, IdentityEvent, LoginOutcome, LoginState,
-    Session, SessionClaims, SessionState, Timestamp, User,
+    Act, ActorKind, Application, Cause, ConnectionState, EventType, IdentityEvent, LoginOutcome,
+    LoginState, Session, SessionClaims, SessionState, Timestamp, User,
 };
 use crate::store::logins::StoredLogin;
 use crate::store::tokens::{self, StoredCode};
@@ -111,6 +111,15 @@ pub async fn finish(
     };
     let client = client.application.clone();
 
+    // What held at the callback may have been taken back since: the connection, or the domain.
+    let standing = match open.connection.state {
+        ConnectionState::Active => check_email(app, &open, &identity, &mut trace),
+        _ => Err(ConnectorError::ConnectionInactive),
+    };
+    if let Err(error) = standing {
+        let refusal = record_failure(app, &open, stored, trace, error, browser).await?;
+        return Ok(Finished::Refused(Box::new(refusal)));
+    }
     if !solicited && decision.is_none() {
         return Ok(Finished::Confirm(confirmation(
             &open,
