@@ -1,5 +1,6 @@
 //! Which user a sign-in is: who joins whom, who is made, and who stays out (CONTRACT section 5, SECURITY-MODEL G2).
 
+use gateway::sandbox::people::Person;
 use integration::{Api, Idp, Page, RelyingParty, Tenon, UserAgent, claims, text};
 use serde_json::{Value, json};
 
@@ -13,8 +14,13 @@ struct Scene {
 
 impl Scene {
     async fn start(emails: &[&str]) -> Self {
+        let people = emails.iter().map(|email| Person::with_email(email));
+        Self::start_with(people.collect()).await
+    }
+
+    async fn start_with(people: Vec<Person>) -> Self {
         let tenon = Tenon::start().await;
-        let idp = Idp::start(&tenon, emails).await;
+        let idp = Idp::start_with(&tenon, people).await;
         let app = RelyingParty::register(&tenon).await;
         Self { tenon, idp, app }
     }
@@ -126,6 +132,33 @@ async fn inside_an_organization_only_an_address_of_its_verified_domains_joins() 
     let outside = sub(&first, "zoe@elsewhere.example").await;
     assert_ne!(sub(&second, "zoe@elsewhere.example").await, outside);
     assert_eq!(sub(&first, "zoe@elsewhere.example").await, outside);
+}
+
+#[tokio::test]
+async fn an_address_that_the_idp_does_not_vouch_for_joins_nobody() {
+    let mut impostor = Person::with_email("ADA@acme.example");
+    impostor.email_verified = false;
+    let people = vec![Person::with_email("ada@acme.example"), impostor];
+    let scene = Scene::start_with(people).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let first = scene.connect(&acme, "verified_only").await;
+    let ada = scene.claims(&first, "ada@acme.example").await;
+    assert_eq!(ada["email_verified"], true);
+
+    // By another subject of the same connection, by another connection, and in another organization.
+    let second = scene.connect(&acme, "verified_only").await;
+    let globex = api.organization("Globex", &["globex.example"]).await;
+    let elsewhere = scene.connect(&globex, "any").await;
+    for connection in [&first, &second, &elsewhere] {
+        let claims = scene.claims(connection, "ADA@acme.example").await;
+        assert_ne!(claims["sub"], ada["sub"], "{claims}");
+        assert_eq!(claims["email_verified"], false, "{claims}");
+    }
+    assert_eq!(
+        scene.claims(&second, "ada@acme.example").await["sub"],
+        ada["sub"]
+    );
 }
 
 #[tokio::test]

@@ -130,7 +130,10 @@ fn source(open: &OpenConnection) -> String {
 }
 
 fn join_key<'a>(app: &App, open: &OpenConnection, identity: &'a NormalizedIdentity) -> JoinKey<'a> {
-    let verified_email = identity.email.as_deref().filter(|email| {
+    // What the IdP itself does not vouch for, anybody may have typed there.
+    let vouched_for = identity.idp_email_verified != Some(false);
+    let email = identity.email.as_deref().filter(|_| vouched_for);
+    let verified_email = email.filter(|email| {
         domain_of_email(email).is_some_and(|domain| app.store.owns_domain(&open.scope, &domain))
     });
     JoinKey {

@@ -328,7 +328,7 @@ fn claims_of(grant: &Grant) -> Map<String, Value> {
             _ => &person.email,
         };
         claims.insert("email".into(), email.into());
-        claims.insert("email_verified".into(), true.into());
+        claims.insert("email_verified".into(), person.email_verified.into());
     }
     if has("profile") {
         claims.insert("name".into(), person.display_name().into());
