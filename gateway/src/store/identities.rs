@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, Set}
 use super::columns::JsonText;
 use super::entity::identities::{ActiveModel, Column, Entity};
 use super::entity::users as users_table;
-use super::users::LockedUser;
+use super::users::{self, LockedUser};
 use super::{OrgScope, Reads, StoreError, Tx};
 use crate::ids::{ConnectionId, UserId};
 use crate::model::Timestamp;
@@ -54,6 +54,18 @@ pub async fn lock_user(
     };
     let user = LockedUser::of(tx, scope, row).await?;
     Ok(user.map(|user| (user, last)))
+}
+
+/// Of several first logins of one identity at the same time, one goes on; the others wait for the end of its
+/// transaction, and then find what it has tied.
+pub async fn take_turn(tx: &Tx, scope: &OrgScope, key: IdentityKey<'_>) -> Result<(), StoreError> {
+    let IdentityKey {
+        connection,
+        issuer,
+        subject,
+    } = key;
+    let name = format!("identity {connection} {issuer} {subject}");
+    users::take_turn(tx, scope, std::iter::once(name)).await
 }
 
 /// Ties an identity to a user. False when it is tied already, perhaps by a login at the same moment.

@@ -17,6 +17,7 @@ use super::{OrgScope, Reads, StoreError, Tx};
 use crate::ids::{ConnectionId, DirectoryId, OrganizationId, UserId};
 use crate::model::{GroupRef, Profile, Timestamp, User, UserRole, UserSource};
 
+pub(super) use join::take_turn;
 pub use join::{JoinKey, find_to_join, is_shut_out};
 
 /// How many ids go into one statement: far below the 32,766 values that SQLite takes.

@@ -35,7 +35,12 @@ pub(super) async fn resolve(
         subject: &identity.subject,
     };
     // Held until the session is there: a deactivation comes before and is seen, or after and ends it.
-    let known = match identities::lock_user(tx, scope, key).await? {
+    let mut tied = identities::lock_user(tx, scope, key).await?;
+    if tied.is_none() {
+        identities::take_turn(tx, scope, key).await?;
+        tied = identities::lock_user(tx, scope, key).await?;
+    }
+    let known = match tied {
         Some((user, last)) => Some((user, Some(last))),
         None => match users::find_to_join(tx, scope, join_key(app, open, identity)).await? {
             Some(id) => match users::lock_one(tx, scope, id).await? {
@@ -63,16 +68,10 @@ pub(super) async fn resolve(
         }
         let id = UserId::generate(&*app.clock, &*app.entropy);
         users::insert(tx, scope, id, &first_record(identity), now).await?;
-        identities::insert(
-            tx,
-            scope,
-            key,
-            id,
-            &identity.idp_subject,
-            &identity.groups,
-            now,
-        )
-        .await?;
+        let (subject, groups) = (&identity.idp_subject, &identity.groups);
+        if !identities::insert(tx, scope, key, id, subject, groups, now).await? {
+            return Err(StoreError::Stale.into());
+        }
         let user = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
         let user = roles::grant_first(tx, scope, user).await?;
         let event = IdentityEvent::new(EventType::UserCreated, source(open), id, &user);

@@ -34,8 +34,8 @@ pub async fn find_to_join(
 ) -> Result<Option<UserId>, StoreError> {
     let email = key.verified_email.map(fold);
     let keys = [
-        key.external_id.map(|id| format!("external_id {id}")),
-        email.as_ref().map(|email| format!("email {email}")),
+        key.external_id.map(|id| format!("join external_id {id}")),
+        email.as_ref().map(|email| format!("join email {email}")),
     ];
     take_turn(tx, scope, keys.into_iter().flatten()).await?;
     // One branch for each, not one `OR`: SQLite would read the whole organization for that. An external id goes
@@ -129,8 +129,9 @@ fn candidates(scope: &OrgScope, rank: i32, same: Expr, without_directory: bool) 
     query.into_query()
 }
 
-/// SQLite's writers take turns anyway.
-async fn take_turn(
+/// Waits until no other transaction of the organization that named one of these keys is open. SQLite's writers take
+/// turns anyway.
+pub(in crate::store) async fn take_turn(
     tx: &Tx,
     scope: &OrgScope,
     keys: impl Iterator<Item = String>,
@@ -140,7 +141,7 @@ async fn take_turn(
     }
     // In one order for everybody, or two transactions could wait for each other.
     let mut names: Vec<String> = keys
-        .map(|key| format!("join {} {key}", scope.organization()))
+        .map(|key| format!("{} {key}", scope.organization()))
         .collect();
     names.sort_unstable();
     let locks = (1..=names.len())
