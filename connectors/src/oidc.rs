@@ -51,6 +51,8 @@ pub struct OidcConnector {
     issuer_url: IssuerUrl,
     redirect_uri: RedirectUrl,
     provider: &'static Provider,
+    /// Whose rules about tenants hold: the issuer's own provider's, whatever name was given.
+    issued_by: &'static Provider,
     signer: Option<Signer>,
     discovered: Arc<Cached<Discovered>>,
     keys: Arc<Cached<KeySet>>,
@@ -113,6 +115,7 @@ impl OidcConnector {
                 issuer_url,
                 redirect_uri,
                 provider: provider::find(settings.provider.as_deref()),
+                issued_by: issued_by(settings),
                 signer,
                 discovered: Arc::new(Cached::empty()),
                 keys: Arc::new(Cached::empty()),
@@ -150,6 +153,26 @@ impl OidcConnector {
             .get(now, discovery::fetch(&self.settings, self.provider, http))
             .await
     }
+}
+
+fn issued_by(settings: &OidcSettings) -> &'static Provider {
+    provider::of_issuer(&settings.issuer)
+        .unwrap_or_else(|| provider::find(settings.provider.as_deref()))
+}
+
+/// What keeps a connection from being switched on although it opens: at an issuer that signs for everybody nobody
+/// signs in before it is saved whose people are meant.
+pub fn missing_tenant(settings: &OidcSettings) -> Option<SettingsProblem> {
+    let provider = issued_by(settings);
+    let saved = settings.tenant.as_deref().unwrap_or_default();
+    (provider.oidc.tenant_required && saved.is_empty()).then(|| SettingsProblem {
+        field: "oidc.tenant".to_owned(),
+        message: format!(
+            "is missing; {} signs for every company, so write whose people may enter ({})",
+            provider.name,
+            provider.oidc.tenant_claim.as_deref().unwrap_or("tenant"),
+        ),
+    })
 }
 
 /// Discovery 1.0 section 3: an https URL without query and fragment. Plain http passes here, because whether

@@ -186,3 +186,34 @@ async fn a_callback_that_nobody_asked_for_is_refused() {
         assert_eq!(page.tenon_error(), "state_mismatch", "{query}");
     }
 }
+
+#[tokio::test]
+async fn where_a_provider_signs_for_everybody_it_must_be_saved_whose_people_are_meant() {
+    let (tenon, organization, idp) = acme().await;
+    let path = format!("/organizations/{}/connections", text(&organization["id"]));
+    let settings = |tenant: Value| {
+        json!({
+            "name": "Google", "provider": "google", "type": "oidc", "activate": true,
+            "oidc": {
+                "issuer": idp.practice().oidc_issuer(),
+                "client_id": "tenon",
+                "client_secret": "throw-away",
+                "tenant": tenant,
+            },
+        })
+    };
+    let api = tenon.api();
+    for tenant in [Value::Null, json!("")] {
+        let refused = api.post(&path, settings(tenant)).await;
+        assert_eq!(refused.json["errors"][0]["field"], "oidc.tenant");
+        refused.problem(400);
+    }
+    let mut draft = settings(Value::Null);
+    draft["activate"] = json!(false);
+    let draft = api.post(&path, draft).await.expect(201);
+    let activate = format!("/connections/{}/activate", text(&draft["id"]));
+    api.post(&activate, json!({})).await.problem(400);
+    api.post(&path, settings(json!("acme.example")))
+        .await
+        .expect(201);
+}

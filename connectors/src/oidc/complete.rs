@@ -224,9 +224,9 @@ impl OidcConnector {
     }
 
     /// The saved tenant; without one, the tenant that stands in an issuer of a provider that has one issuer per
-    /// tenant, and else any, where the provider's file says that there has to be one.
+    /// tenant, and else none at all, where the provider's file says that one has to be saved.
     fn tenant(&self) -> Option<Tenant<'_>> {
-        let notes = &self.provider.oidc;
+        let notes = &self.issued_by.oidc;
         let own = notes.tenant_claim.as_deref();
         let saved = self.settings.tenant.as_deref();
         if let Some(expected) = saved.filter(|tenant| !tenant.is_empty()) {

@@ -37,7 +37,7 @@ pub(super) struct Expectations<'a> {
 pub(super) struct Tenant<'a> {
     /// The first one present counts.
     pub(super) claims: Vec<&'a str>,
-    /// What it must be; `None` for any, as long as there is one.
+    /// What it must be; `None` while none is saved where one has to be: then it is nobody's.
     pub(super) expected: Option<&'a str>,
     /// Whether a token without any is refused.
     pub(super) required: bool,
@@ -258,13 +258,16 @@ impl Tenant<'_> {
         let fits = match (found, self.expected) {
             // GUIDs and host names know no case.
             (Some(found), Some(expected)) => found.eq_ignore_ascii_case(expected),
-            (Some(_), None) => true,
-            (None, _) => !self.required,
+            (_, None) => false,
+            (None, Some(_)) => !self.required,
         };
         if fits {
             return Ok(());
         }
-        let any = || format!("one ({})", self.claims.join(", "));
+        let any = || {
+            let claims = self.claims.join(", ");
+            format!("one ({claims}) that is saved as oidc.tenant")
+        };
         Err(ConnectorError::TenantMismatch {
             expected: self.expected.map_or_else(any, str::to_owned),
             found: shown(found),
