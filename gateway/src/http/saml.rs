@@ -153,7 +153,7 @@ async fn slo(app: &App, request: &Request, id: &str, callback: LogoutCallback<'_
         return error_page::internal(&error, &browser.request_id);
     }
     match slo::consume(app, open, saml, callback, &browser.request_id).await {
-        Ok(slo::Answer::ToIdp(begin)) => to_idp(&begin, &open.connection.name),
+        Ok(slo::Answer::ToIdp(begin)) => to_idp(app, &begin, &open.connection.name),
         Ok(slo::Answer::Return { url }) => see_other(&url),
         Ok(slo::Answer::Here { application }) => signed_out(application.as_deref()),
         Ok(slo::Answer::Refused(error)) => {

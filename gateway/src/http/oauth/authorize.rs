@@ -127,6 +127,7 @@ pub(crate) fn answer_to(app: &App, return_to: &ReturnTo, answer: &[(&str, &str)]
                 app: host.as_deref().unwrap_or_default(),
                 url: &return_to.redirect_uri,
                 fields: &fields,
+                loopback_http: !app.public_url.is_secure(),
             })
             .into_response()
         }
@@ -214,7 +215,7 @@ pub(crate) async fn follow(
             };
             let passive = request.is_passive();
             match login::begin(app, &open, request, browser).await? {
-                Ok(begun) => Ok(to_idp(&begun.begin, &application.name)),
+                Ok(begun) => Ok(to_idp(app, &begun.begin, &application.name)),
                 Err(refusal) if passive => Ok(refused_passively(app, &refusal)),
                 Err(refusal) => error_page::refusal(app, &refusal, Some(application)).await,
             }
@@ -279,7 +280,7 @@ pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
 }
 
 /// The browser on its way: a redirect, or a page that posts the request.
-pub(crate) fn to_idp(begin: &Begin, application: &str) -> Response {
+pub(crate) fn to_idp(app: &App, begin: &Begin, application: &str) -> Response {
     match begin {
         Begin::Redirect { url } => see_other(url),
         Begin::PostForm { url, fields } => pages::post_form(&PostFormPage {
@@ -287,6 +288,7 @@ pub(crate) fn to_idp(begin: &Begin, application: &str) -> Response {
             app: application,
             url,
             fields,
+            loopback_http: !app.public_url.is_secure(),
         })
         .into_response(),
     }
