@@ -1,5 +1,8 @@
+use gateway::sandbox::idp::AuthorizeRequest;
 use integration::{Api, Idp, Page, RelyingParty, UserAgent, claims, text};
+use reqwest::{Method, header};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::acme;
 
@@ -89,17 +92,75 @@ async fn a_connection_or_a_domain_that_goes_meanwhile_signs_nobody_in() {
 fn callback(idp: &Idp, page: &Page) -> String {
     let form = page.form();
     let person = &idp.practice().people()[0];
-    let request = gateway::sandbox::idp::AuthorizeRequest {
-        client_id: form.value("client_id").to_owned(),
-        redirect_uri: form.value("redirect_uri").to_owned(),
-        state: form.value("state").to_owned(),
-        nonce: Some(form.value("nonce").to_owned()),
-        scope: form.value("scope").to_owned(),
-        code_challenge: Some(form.value("code_challenge").to_owned()),
-    };
+    let request = asked(|name| form.value(name).to_owned());
     idp.practice()
         .authorize(&request, person, None)
         .expect("an answer")
+}
+
+/// What the provider was asked for.
+fn asked(of: impl Fn(&str) -> String) -> AuthorizeRequest {
+    AuthorizeRequest {
+        client_id: of("client_id"),
+        redirect_uri: of("redirect_uri"),
+        state: of("state"),
+        nonce: Some(of("nonce")),
+        scope: of("scope"),
+        code_challenge: Some(of("code_challenge")),
+    }
+}
+
+/// OIDC Core 3.1.2.6: what an application does next depends on the word.
+#[tokio::test]
+async fn with_prompt_none_the_application_hears_why() {
+    let (tenon, organization, idp) = acme().await;
+    let connection = idp.oidc_connection(&tenon, &organization, json!({})).await;
+    let app = RelyingParty::register(&tenon).await;
+    let url = app.authorize_url("login_hint=ada@acme.example&prompt=none");
+    let nobody = Api::at(String::new(), None);
+    for (said, told) in [
+        ("interaction_required", "interaction_required"),
+        ("consent_required", "consent_required"),
+        ("account_selection_required", "account_selection_required"),
+        ("login_required", "login_required"),
+        ("access_denied", "access_denied"),
+        ("server_error", "login_required"),
+    ] {
+        let begun = nobody.get(&url).await;
+        let sent = Url::parse(begun.header("location")).expect("the provider's address");
+        let of = |name: &str| {
+            let mut pairs = sent.query_pairs();
+            let found = pairs.find(|(key, _)| key == name);
+            found.expect("a parameter").1.into_owned()
+        };
+        assert_eq!(of("prompt"), "none");
+        let back = idp.practice().authorize_error(&asked(of), said, "");
+        let page = UserAgent::new().get(&back.expect("an answer")).await;
+        assert_eq!(page.query("error").as_deref(), Some(told), "{said}");
+        assert_eq!(page.query("state").as_deref(), Some("the-state"));
+    }
+
+    // A person whom the provider signs in, and who may not enter.
+    let path = format!("/connections/{}", text(&connection["id"]));
+    let closed = json!({"jit_provisioning": false});
+    tenon.api().patch(&path, closed).await.expect(200);
+    let begun = nobody.get(&url).await;
+    let cookie = begun.header("set-cookie").split(';').next();
+    let cookie = cookie.expect("a cookie").to_owned();
+    let sent = Url::parse(begun.header("location")).expect("the provider's address");
+    let of = |name: &str| {
+        let mut pairs = sent.query_pairs();
+        let found = pairs.find(|(key, _)| key == name);
+        found.expect("a parameter").1.into_owned()
+    };
+    let person = &idp.practice().people()[0];
+    let back = idp.practice().authorize(&asked(of), person, None);
+    let verified = nobody.get(&back.expect("an answer")).await;
+    let onward = format!("{}{}", tenon.url(), verified.header("location"));
+    let request = nobody.request(Method::GET, &onward);
+    let landed = Api::answer(request.header(header::COOKIE, cookie)).await;
+    let landed = landed.header("location");
+    assert!(landed.contains("error=access_denied"), "{landed}");
 }
 
 #[tokio::test]

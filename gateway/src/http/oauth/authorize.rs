@@ -272,7 +272,7 @@ pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
         Some(request) => to_application(
             app,
             &request.return_to(),
-            "login_required",
+            error_page::standard_code(&refusal.error),
             &format!("{} ({})", refusal.error.code(), refusal.login),
         ),
         None => pages::error_of_status(StatusCode::BAD_REQUEST, None).into_response(),
