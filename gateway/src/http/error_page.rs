@@ -21,7 +21,7 @@ pub(super) async fn refusal(
     application: Option<&Application>,
 ) -> Result<Response, Error> {
     if let Some(request) = &refusal.request
-        && (request.is_passive() || is_denial(&refusal.error))
+        && (request.is_passive() || is_for_the_application(&refusal.error))
     {
         let error = standard_code(&refusal.error);
         let description = format!("{} ({})", refusal.error.code(), refusal.login);
@@ -42,9 +42,13 @@ pub(super) async fn refusal(
     Ok(page(refusal, found.as_ref(), app.clock.now()))
 }
 
-/// The person said no at the IdP.
-fn is_denial(error: &ConnectorError) -> bool {
-    matches!(error, ConnectorError::IdpError { error, .. } if error == "access_denied")
+/// The person said no at the IdP, or is not the one that the application asked for.
+fn is_for_the_application(error: &ConnectorError) -> bool {
+    match error {
+        ConnectorError::IdpError { error, .. } => error == "access_denied",
+        ConnectorError::UserMismatch => true,
+        _ => false,
+    }
 }
 
 /// What an application is told in the standard's words (RFC 6749 4.1.2.1, OIDC Core 3.1.2.6): to some of it there is
@@ -111,6 +115,7 @@ fn status(error: &ConnectorError) -> StatusCode {
     match error {
         ConnectorError::UserDeactivated
         | ConnectorError::UserNotProvisioned
+        | ConnectorError::UserMismatch
         | ConnectorError::ConnectionInactive
         | ConnectorError::EmailDomainNotAllowed { .. }
         | ConnectorError::BrowserMismatch

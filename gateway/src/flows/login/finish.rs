@@ -205,6 +205,11 @@ impl Attempt<'_> {
                 return self.refuse(app, trace, error).await;
             }
         };
+        let hinted = self.request.hinted_user;
+        if hinted.is_some_and(|hinted| hinted != user.id) {
+            drop(tx);
+            return self.refuse(app, trace, ConnectorError::UserMismatch).await;
+        }
         trace.observe(CheckName::User, None, Some(&user.id.to_string()));
         trace.pass(CheckName::User);
         let id = self.stored.login.id;

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{
     AuthorizeError, AuthorizeRequest, Parameters, Prompt, ResponseMode, ReturnTo, check, client_id,
-    redirect_with, unknown_client,
+    redirect_with, unknown_client, with_hint,
 };
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Refusal};
@@ -68,8 +68,12 @@ pub(crate) async fn read(
         Err(error) => Err(error),
         Ok(id) => match applications::recall(&app.store, id).await? {
             None => Err(unknown_client()),
-            Some(stored) => check(&parameters, twice.as_deref(), &stored.application)
-                .map(|request| (request, stored.application.clone())),
+            Some(stored) => match check(&parameters, twice.as_deref(), &stored.application) {
+                Err(error) => Err(error),
+                Ok(request) => with_hint(app, request, &parameters)
+                    .await?
+                    .map(|request| (request, stored.application.clone())),
+            },
         },
     };
     Ok(checked.map_err(|error| refuse(app, &error)))

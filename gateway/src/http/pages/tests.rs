@@ -45,6 +45,7 @@ const CODES: &[&str] = &[
     "email_domain_not_allowed",
     "user_deactivated",
     "user_not_provisioned",
+    "user_mismatch",
 ];
 
 fn at() -> DateTime<Utc> {
