@@ -260,7 +260,7 @@ pub fn check(
         .map_err(|_| {
             refuse(
                 "invalid_request",
-                "organization_id is not an id of the form org_…",
+                "organization_id is not an id of the form org_...",
             )
         })?;
     let connection_id = parameters
@@ -270,7 +270,7 @@ pub fn check(
         .map_err(|_| {
             refuse(
                 "invalid_request",
-                "connection_id is not an id of the form conn_…",
+                "connection_id is not an id of the form conn_...",
             )
         })?;
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::oauth::authorize::see_other;
+use super::oauth::error::described;
 use super::oauth::logout::signed_out;
 use super::{browser, error_page, pages};
 use crate::app::App;
@@ -104,6 +105,7 @@ async fn end_sessions(
 }
 
 fn not_logged_out(description: &str) -> Response {
+    let description = described(description);
     let error = json!({"error": "invalid_request", "error_description": description});
     Response::builder()
         .status(StatusCode::BAD_REQUEST)

@@ -5,6 +5,7 @@ use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{Body, IntoResponse, Request, Response, handler};
 
+use super::error::described;
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{
@@ -107,7 +108,8 @@ pub(crate) fn to_application(
     error: &str,
     description: &str,
 ) -> Response {
-    let answer = [("error", error), ("error_description", description)];
+    let description = described(description);
+    let answer = [("error", error), ("error_description", &description)];
     answer_to(app, return_to, &answer)
 }
 
