@@ -89,12 +89,14 @@ async fn a_scope_beyond_the_grant_is_refused() {
         .await;
     let tokens = desk.redeem(&code).await.ok();
     let token = tokens["refresh_token"].as_str().unwrap();
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", token),
-        ("scope", "openid roles"),
-    ];
-    assert_eq!(desk.token(&form).await.refusal(), (400, "invalid_scope"));
+    for scope in ["openid roles", "openid unknown"] {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("scope", scope),
+        ];
+        assert_eq!(desk.token(&form).await.refusal(), (400, "invalid_scope"));
+    }
 }
 
 #[tokio::test]
