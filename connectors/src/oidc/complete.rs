@@ -145,6 +145,7 @@ impl OidcConnector {
         trace.observe(CheckName::IdToken, meant_for, meant_for);
         self.complete_claims(&mut claims, &tokens, &discovered, http, trace)
             .await?;
+        id_token::session_is_open(&claims, now)?;
         trace.pass(CheckName::IdToken);
         if identity::groups_were_truncated(&claims) {
             let fix = self.fix("groups_truncated");

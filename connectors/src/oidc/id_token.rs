@@ -196,6 +196,20 @@ fn times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), Connecto
     }
 }
 
+/// A session that the provider lets end before it began is none (`session_expiry`): ours would be over at once.
+pub(super) fn session_is_open(
+    claims: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<(), ConnectorError> {
+    match time(claims, "session_expiry")? {
+        Some(until) if until <= now => Err(ConnectorError::AssertionExpired {
+            until: rfc3339(until),
+            now: rfc3339(now),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Binds the token to this login: a token that somebody captured elsewhere has another nonce.
 fn nonce(claims: &Map<String, Value>, expected: &str) -> Result<(), ConnectorError> {
     if text(claims, "nonce") == Some(expected) {

@@ -262,6 +262,18 @@ pub(super) const CLAIMS: &[Case] = &[
         },
     ),
     (
+        "a session that has ended",
+        "assertion_expired",
+        CheckName::IdToken,
+        |l| l.idp.claims["session_expiry"] = noon().timestamp().into(),
+    ),
+    (
+        "a session that ends at no time",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| l.idp.claims["session_expiry"] = "tomorrow".into(),
+    ),
+    (
         "another Entra tenant",
         "tenant_mismatch",
         CheckName::IdToken,
