@@ -69,14 +69,19 @@ impl OidcConnector {
             error: error.clone(),
             description: error_description.clone().unwrap_or_default(),
         });
-        // A refusal is shown without asking the provider anything, unless it names another issuer.
-        let is_ours = iss.as_ref().is_none_or(|iss| *iss == self.settings.issuer);
+        // A refusal of this issuer is shown without asking the provider anything.
+        let is_ours = iss.as_ref() == Some(&self.settings.issuer);
         if let Some(refusal) = refusal.clone().filter(|_| is_ours) {
             return Err(refusal);
         }
-        let discovered = self.discover(now, http).await?;
+        let discovered = match (self.discover(now, http).await, &refusal) {
+            (Ok(discovered), _) => discovered,
+            // Nobody can tell whether it should name an issuer.
+            (Err(_), Some(refusal)) if iss.is_none() => return Err(refusal.clone()),
+            (Err(error), _) => return Err(error),
+        };
         // Mix-up: a code from another provider must not be sent to this one, nor its error believed (RFC 9207).
-        if iss.is_some() || discovered.response_carries_issuer && refusal.is_none() {
+        if iss.is_some() || discovered.response_carries_issuer {
             match_response_issuer(iss.as_deref(), &discovered.issuer)?;
         }
         if let Some(refusal) = refusal {
