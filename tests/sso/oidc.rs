@@ -164,6 +164,29 @@ async fn with_prompt_none_the_application_hears_why() {
 }
 
 #[tokio::test]
+async fn a_callback_that_says_something_twice_answers_no_sign_in() {
+    let (tenon, organization, idp) = acme().await;
+    idp.oidc_connection(&tenon, &organization, json!({})).await;
+    let app = RelyingParty::register(&tenon).await;
+    let mut browser = UserAgent::new();
+    let page = browser
+        .get(&app.authorize_url("login_hint=ada@acme.example"))
+        .await;
+    let callback = callback(&idp, &page);
+    let url = Url::parse(&callback).expect("a URL");
+    for name in ["code", "state", "iss"] {
+        let mut pairs = url.query_pairs();
+        let value = pairs.find(|(key, _)| key == name).expect("a parameter").1;
+        for other in [&*value, "another"] {
+            let page = browser.get(&format!("{callback}&{name}={other}")).await;
+            assert_eq!(page.tenon_error(), "state_mismatch", "{name}");
+        }
+    }
+    let landed = browser.get(&callback).await;
+    app.redeem(&landed).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_secret_that_changes_on_one_side_first_locks_nobody_out() {
     let (tenon, organization, idp) = acme().await;
     let made = idp.oidc_connection(&tenon, &organization, json!({})).await;
@@ -242,6 +265,9 @@ async fn a_callback_that_nobody_asked_for_is_refused() {
         "?code=x&state=y",
         "?state=y",
         "?error=access_denied&state=y",
+        "?code=x&state=y&state=y",
+        "?code=x&code=y&state=y",
+        "?code=x&state=%ff%fe",
     ] {
         let page = browser.get(&format!("{callback}{query}")).await;
         assert_eq!(page.tenon_error(), "state_mismatch", "{query}");
