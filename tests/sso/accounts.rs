@@ -117,6 +117,9 @@ async fn inside_an_organization_only_an_address_of_its_verified_domains_joins() 
         "ADA@ACME.EXAMPLE",
         "ada+x@acme.example",
         "zoe@elsewhere.example",
+        "mark@acme.example",
+        "mar\u{212a}@acme.example",
+        "x@y,mark@acme.example",
     ];
     let scene = Scene::start(&emails).await;
     let api = scene.tenon.api();
@@ -125,6 +128,11 @@ async fn inside_an_organization_only_an_address_of_its_verified_domains_joins() 
     let second = scene.connect(&acme, "any").await;
     let sub =
         async |connection: &Value, email| scene.claims(connection, email).await["sub"].clone();
+
+    // A KELVIN SIGN, which Unicode folds to a k; and what another reader could take for two addresses.
+    let mark = sub(&first, "mark@acme.example").await;
+    assert_ne!(sub(&second, "mar\u{212a}@acme.example").await, mark);
+    assert_ne!(sub(&second, "x@y,mark@acme.example").await, mark);
 
     let ada = sub(&first, "ada@acme.example").await;
     assert_eq!(sub(&second, "ADA@ACME.EXAMPLE").await, ada);

@@ -85,3 +85,10 @@ pub struct Domain {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
+
+/// IDNA A-label, lower case, no trailing dot (SECURITY-MODEL G3).
+pub fn canonical_domain(domain: &str) -> Option<String> {
+    let domain = domain.trim().trim_end_matches('.');
+    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
+    (!ascii.is_empty() && ascii.contains('.') && ascii.len() <= 253).then_some(ascii)
+}

@@ -66,9 +66,8 @@ pub async fn find_to_join(
 pub async fn is_shut_out(tx: &Tx, scope: &OrgScope, email: &str) -> Result<bool, StoreError> {
     let wanted = fold(email);
     let (local, _) = wanted.rsplit_once('@').unwrap_or((&wanted, ""));
-    let local = local.to_ascii_lowercase();
     // As it stands in the profile's JSON.
-    let quoted = serde_json::to_string(&local)?;
+    let quoted = serde_json::to_string(local)?;
     let quoted = quoted.trim_end_matches('"');
     // Both databases fold ASCII here, whatever their locale. The databases find who may be meant, by the part that
     // domains written in several ways have in common; the comparison itself is below.
@@ -77,7 +76,7 @@ pub async fn is_shut_out(tx: &Tx, scope: &OrgScope, email: &str) -> Result<bool,
     };
     let known_as = Column::EmailFolded
         .eq(wanted.as_str())
-        .or(like(Column::UserName, format!("{}@%", literal(&local))))
+        .or(like(Column::UserName, format!("{}@%", literal(local))))
         .or(like(Column::Profile, format!("%{}@%", literal(quoted))));
     let candidates = scope
         .select::<Entity>()
