@@ -170,6 +170,33 @@ async fn an_address_that_the_idp_does_not_vouch_for_joins_nobody() {
 }
 
 #[tokio::test]
+async fn an_external_id_joins_where_the_connection_says_what_it_is() {
+    let scene = Scene::start(&["ada@acme.example"]).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let scim = Api::scim(&api.directory(&acme, "Directory").await);
+    let person = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "berg",
+        // The practice IdP's `sub`.
+        "externalId": "id-ada",
+        "emails": [{"value": "ada.berg@acme.example", "primary": true}],
+        "active": true,
+    });
+    scim.post("/Users", person).await.expect(201);
+    let pushed = scene.users(&acme).await[0]["id"].clone();
+    let plain = scene.connect(&acme, "verified_only").await;
+    let stranger = scene.claims(&plain, "ada@acme.example").await;
+    assert_ne!(stranger["sub"], pushed);
+
+    let mapping = json!({"attribute_mapping": {"external_id": ["sub"]}});
+    let mapped = scene.connect(&acme, "verified_only").await;
+    scene.change(&mapped, mapping).await;
+    let claims = scene.claims(&mapped, "ada@acme.example").await;
+    assert_eq!(claims["sub"], pushed);
+}
+
+#[tokio::test]
 async fn without_jit_only_people_of_the_directory_come_in() {
     let scene = Scene::start(&["ada@acme.example", "eve@acme.example"]).await;
     let api = scene.tenon.api();
