@@ -58,6 +58,10 @@ pub struct DomainCheck {
     pub found: Vec<String>,
     /// For the person who keeps the DNS: what was found, and what to do.
     pub message: String,
+    /// Of `unavailable`: since when no look got an answer. After seven days of that the record of a verified domain
+    /// counts as missing.
+    #[serde(default)]
+    pub unanswered_since: Option<Timestamp>,
 }
 
 /// An email domain of an organization.
