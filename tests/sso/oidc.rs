@@ -1,5 +1,6 @@
-use gateway::sandbox::idp::AuthorizeRequest;
-use integration::{Api, Idp, Page, RelyingParty, UserAgent, claims, text};
+use gateway::sandbox::idp::{AuthorizeRequest, Fault};
+use gateway::sandbox::people::Person;
+use integration::{Api, Idp, Page, RelyingParty, Tenon, UserAgent, claims, text};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 use url::Url;
@@ -303,4 +304,44 @@ async fn where_a_provider_signs_for_everybody_it_must_be_saved_whose_people_are_
     api.post(&path, settings(json!("acme.example")))
         .await
         .expect(201);
+}
+
+#[tokio::test]
+async fn groups_that_the_provider_left_out_are_not_lost() {
+    let tenon = Tenon::start().await;
+    let (api, app) = (tenon.api(), RelyingParty::register(&tenon).await);
+    let organization = api.organization("Acme", &["acme.example"]).await;
+    let mut ada = Person::with_email("ada@acme.example");
+    ada.groups = vec!["Engineering".to_owned(), "Support".to_owned()];
+    let idp = Idp::start_with(&tenon, vec![ada]).await;
+    let scopes = json!({"scopes": ["openid", "email", "profile", "groups"]});
+    let connection = idp.oidc_connection(&tenon, &organization, scopes).await;
+    let admin = json!({"name": "Admin", "priority": 1});
+    api.put("/roles/admin", admin).await.expect(200);
+    let mapping = json!({"mappings": [{"group": "Engineering", "role": "admin"}]});
+    let path = format!("/connections/{}/role_mappings", text(&connection["id"]));
+    api.put(&path, mapping).await.expect(200);
+
+    let sign_in = async |fault| {
+        let mut browser = UserAgent::new();
+        let page = browser
+            .get(&app.authorize_url("login_hint=ada@acme.example"))
+            .await;
+        let landed = idp
+            .sign_in(&mut browser, &page, "ada@acme.example", fault)
+            .await;
+        claims(&app.redeem(&landed).await.expect(200)["id_token"])
+    };
+    // Nothing is known before the first answer that has them.
+    let unknown = sign_in(Some(Fault::TooManyGroups)).await;
+    assert_eq!(unknown["roles"], json!([]));
+    for fault in [None, Some(Fault::TooManyGroups), None] {
+        let claims = sign_in(fault).await;
+        assert_eq!(claims["roles"], json!(["admin"]), "{fault:?}");
+        assert_eq!(claims["groups"], json!(["Engineering", "Support"]));
+    }
+    let logins = api.get("/logins?limit=2").await.expect(200);
+    let login = format!("/logins/{}", text(&logins["data"][1]["id"]));
+    let trace = api.get(&login).await.expect(200)["checks"].to_string();
+    assert!(trace.contains("groups_truncated"), "{trace}");
 }

@@ -19,20 +19,23 @@ use crate::store::{StoreError, Tx};
 /// An identity's `last_login_at` is at most so much behind: the logins themselves are on record.
 const LOGIN_NOTED_EVERY: TimeDelta = TimeDelta::hours(1);
 
-/// The user of this login, made or brought up to date, with roles; or why nobody signs in.
+/// The user of this login, made or brought up to date, with roles; or why nobody signs in. Without `groups_known` the
+/// provider left the groups out: those of the last login stay, in `identity` too.
 pub(super) async fn resolve(
     app: &App,
     tx: &Tx,
     open: &OpenConnection,
-    identity: &NormalizedIdentity,
+    identity: &mut NormalizedIdentity,
+    groups_known: bool,
     cause: &Cause,
 ) -> Result<Result<User, ConnectorError>, Error> {
     let scope = &open.scope;
     let now = Timestamp(app.clock.now());
+    let (issuer, subject) = (identity.issuer.clone(), identity.subject.clone());
     let key = IdentityKey {
         connection: open.connection.id,
-        issuer: &identity.issuer,
-        subject: &identity.subject,
+        issuer: &issuer,
+        subject: &subject,
     };
     // Held until the session is there: a deactivation comes before and is seen, or after and ends it.
     let mut tied = identities::lock_user(tx, scope, key).await?;
@@ -40,6 +43,10 @@ pub(super) async fn resolve(
         identities::take_turn(tx, scope, key).await?;
         tied = identities::lock_user(tx, scope, key).await?;
     }
+    if let (Some((_, last)), false) = (&tied, groups_known) {
+        identity.groups.clone_from(&last.groups);
+    }
+    let identity = &*identity;
     let known = match tied {
         Some((user, last)) => Some((user, Some(last))),
         None => match users::find_to_join(tx, scope, join_key(app, open, identity)).await? {

@@ -187,7 +187,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// One transaction: the user and roles, the session, the code, the events.
-    async fn sign_in(self, app: &App, mut trace: Trace) -> Result<Finished, Error> {
+    async fn sign_in(mut self, app: &App, mut trace: Trace) -> Result<Finished, Error> {
         let open = self.open;
         let scope = &open.scope;
         let now = app.clock.now();
@@ -197,7 +197,10 @@ impl Attempt<'_> {
             &self.browser.request_id,
         );
         let tx = app.store.begin().await?;
-        let user = match account::resolve(app, &tx, open, &self.identity, &cause).await? {
+        let groups_known = !trace.has_warned("groups_truncated");
+        let identity = &mut self.identity;
+        let resolved = account::resolve(app, &tx, open, identity, groups_known, &cause);
+        let user = match resolved.await? {
             Ok(user) => user,
             Err(error) => {
                 // What `resolve` may have written goes; the refusal is kept in its place.

@@ -347,7 +347,10 @@ fn claims_of(grant: &Grant) -> Map<String, Value> {
         claims.insert("family_name".into(), person.family_name.clone().into());
         claims.insert("preferred_username".into(), person.email.clone().into());
     }
-    if has("groups") {
+    if has("groups") && *fault == Some(Fault::TooManyGroups) {
+        // As Entra ID does it (OIDC Core 5.6.2).
+        claims.insert("_claim_names".into(), json!({"groups": "src1"}));
+    } else if has("groups") {
         claims.insert("groups".into(), person.groups.clone().into());
     }
     claims
