@@ -66,8 +66,13 @@ async fn metadata_and_keys_survive_an_outage_of_the_provider() {
     login.later(TimeDelta::seconds(2));
     assert_eq!(login.code_with(&connector).await, "ok");
     assert_eq!(login.idp.asked("/jwks"), 3);
-    login.later(TimeDelta::hours(25));
+    // A day from when it was missed first, however long nobody signed in.
+    login.later(TimeDelta::hours(60));
     login.idp.down = vec!["/jwks"];
+    assert_eq!(login.code_with(&connector).await, "ok");
+    login.later(TimeDelta::hours(23));
+    assert_eq!(login.code_with(&connector).await, "ok");
+    login.later(TimeDelta::hours(1));
     assert_eq!(
         login.code_with(&connector).await,
         "idp_unreachable",
