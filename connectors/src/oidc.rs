@@ -9,6 +9,7 @@ mod client_assertion;
 mod client_keys;
 mod complete;
 mod discovery;
+mod documents;
 mod fetch;
 mod id_token;
 mod identity;
@@ -22,6 +23,7 @@ mod userinfo;
 mod tests;
 
 pub use client_assertion::public_keys;
+pub use documents::Documents;
 pub use id_token::LogoutToken;
 pub use logout::EndSession;
 
@@ -41,6 +43,7 @@ pub use client_keys::{ASSERTION_ALGORITHMS, ClientKeys, claimed_subject};
 
 use client_assertion::Signer;
 use discovery::Discovered;
+use documents::HandedOut;
 use keys::KeySet;
 
 /// One OIDC connection with what it learned of its provider: keep it, so that metadata and keys are read
@@ -56,6 +59,7 @@ pub struct OidcConnector {
     signer: Option<Signer>,
     discovered: Arc<Cached<Discovered>>,
     keys: Arc<Cached<KeySet>>,
+    handed_out: Arc<HandedOut>,
 }
 
 impl OidcConnector {
@@ -119,6 +123,7 @@ impl OidcConnector {
                 signer,
                 discovered: Arc::new(Cached::empty()),
                 keys: Arc::new(Cached::empty()),
+                handed_out: Arc::default(),
             }),
             _ => Err(problems),
         }
@@ -140,6 +145,7 @@ impl OidcConnector {
         if of(&self.settings) == of(&before.settings) {
             self.discovered = Arc::clone(&before.discovered);
             self.keys = Arc::clone(&before.keys);
+            self.handed_out = Arc::clone(&before.handed_out);
         }
         self
     }

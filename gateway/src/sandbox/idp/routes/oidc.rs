@@ -30,13 +30,20 @@ pub(super) fn routes() -> Route {
 }
 
 #[handler]
-fn discovery(Data(idp): Data<&Arc<PracticeIdp>>) -> Json<Value> {
-    Json(idp.oidc_discovery())
+fn discovery(Data(idp): Data<&Arc<PracticeIdp>>) -> Response {
+    document(idp, PracticeIdp::oidc_discovery)
 }
 
 #[handler]
-fn jwks(Data(idp): Data<&Arc<PracticeIdp>>) -> Json<Value> {
-    Json(idp.oidc_jwks())
+fn jwks(Data(idp): Data<&Arc<PracticeIdp>>) -> Response {
+    document(idp, PracticeIdp::oidc_jwks)
+}
+
+fn document(idp: &PracticeIdp, of: fn(&PracticeIdp) -> Value) -> Response {
+    if idp.hides_documents() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    Json(of(idp)).into_response()
 }
 
 #[derive(Deserialize)]
