@@ -17,6 +17,7 @@ mod m20261127_000007_oidc_upstream;
 mod m20261127_000008_domain_checks;
 mod m20261129_000010_idp_documents;
 mod m20261129_000011_inactive_users;
+mod m20261129_000012_doubted_emails;
 
 pub struct Migrator;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000008_domain_checks::Migration),
             Box::new(m20261129_000010_idp_documents::Migration),
             Box::new(m20261129_000011_inactive_users::Migration),
+            Box::new(m20261129_000012_doubted_emails::Migration),
         ]
     }
 }

@@ -169,6 +169,30 @@ async fn an_address_that_the_idp_does_not_vouch_for_joins_nobody() {
     );
 }
 
+/// Who came first under an address that is not theirs must not be joined by its owner.
+#[tokio::test]
+async fn nobody_joins_a_user_by_an_address_that_the_idp_does_not_vouch_for() {
+    let mut impostor = Person::with_email("ADA@acme.example");
+    impostor.email_verified = false;
+    let people = vec![Person::with_email("ada@acme.example"), impostor];
+    let scene = Scene::start_with(people).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let connection = scene.connect(&acme, "verified_only").await;
+    let impostor = scene.claims(&connection, "ADA@acme.example").await;
+    let ada = scene.claims(&connection, "ada@acme.example").await;
+    assert_ne!(ada["sub"], impostor["sub"]);
+    // The directory's Ada is the one who is vouched for.
+    push(&acme, &scene.tenon, "ada@acme.example").await;
+    let users = scene.users(&acme).await;
+    assert_eq!(users.len(), 2);
+    let fed = users.iter().find(|user| {
+        let mut sources = user["sources"].as_array().expect("sources").iter();
+        sources.any(|source| source["kind"] == "directory")
+    });
+    assert_eq!(fed.expect("a user of the directory")["id"], ada["sub"]);
+}
+
 #[tokio::test]
 async fn an_external_id_joins_where_the_connection_says_what_it_is() {
     let scene = Scene::start(&["ada@acme.example"]).await;

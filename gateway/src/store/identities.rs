@@ -19,6 +19,15 @@ pub struct IdentityKey<'a> {
     pub subject: &'a str,
 }
 
+/// What a login says of an identity.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimed<'a> {
+    pub idp_subject: &'a str,
+    pub groups: &'a [String],
+    /// The provider says that the email is not verified: nobody joins the user by it.
+    pub email_doubted: bool,
+}
+
 /// What is known of an identity since it signed in before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastLogin {
@@ -74,8 +83,7 @@ pub async fn insert(
     scope: &OrgScope,
     key: IdentityKey<'_>,
     user: UserId,
-    idp_subject: &str,
-    groups: &[String],
+    claimed: Claimed<'_>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let row = ActiveModel {
@@ -84,10 +92,11 @@ pub async fn insert(
         subject: Set(key.subject.to_owned()),
         organization_id: Set(scope.organization()),
         user_id: Set(user),
-        idp_subject: Set(idp_subject.to_owned()),
-        groups: Set(JsonText(groups.to_vec())),
+        idp_subject: Set(claimed.idp_subject.to_owned()),
+        groups: Set(JsonText(claimed.groups.to_vec())),
         created_at: Set(now),
         last_login_at: Set(now),
+        email_doubted: Set(claimed.email_doubted),
     };
     let inserted = Entity::insert(row)
         .on_conflict(
@@ -100,17 +109,19 @@ pub async fn insert(
     Ok(inserted == 1)
 }
 
-/// Notes a login, with the groups it claimed.
+/// Notes a login, with what it claimed.
 pub async fn touch(
     tx: &Tx,
     scope: &OrgScope,
     key: IdentityKey<'_>,
-    groups: &[String],
+    claimed: Claimed<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let groups = JsonText(claimed.groups.to_vec());
     scope
         .update::<Entity>()
-        .col_expr(Column::Groups, Expr::value(JsonText(groups.to_vec())))
+        .col_expr(Column::Groups, Expr::value(groups))
+        .col_expr(Column::EmailDoubted, Expr::value(claimed.email_doubted))
         .col_expr(Column::LastLoginAt, Expr::value(now))
         .filter(Column::ConnectionId.eq(key.connection))
         .filter(Column::Issuer.eq(key.issuer))

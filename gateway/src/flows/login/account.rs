@@ -12,7 +12,7 @@ use crate::flows::discovery::domain_of_email;
 use crate::flows::roles;
 use crate::ids::UserId;
 use crate::model::{Cause, Email, EventType, IdentityEvent, Profile, Timestamp, User, UserChange};
-use crate::store::identities::{self, IdentityKey};
+use crate::store::identities::{self, Claimed, IdentityKey};
 use crate::store::users::{self, JoinKey, LockedUser, UserRecord};
 use crate::store::{StoreError, Tx};
 
@@ -75,8 +75,7 @@ pub(super) async fn resolve(
         }
         let id = UserId::generate(&*app.clock, &*app.entropy);
         users::insert(tx, scope, id, &first_record(identity), now).await?;
-        let (subject, groups) = (&identity.idp_subject, &identity.groups);
-        if !identities::insert(tx, scope, key, id, subject, groups, now).await? {
+        if !identities::insert(tx, scope, key, id, claimed(identity), now).await? {
             return Err(StoreError::Stale.into());
         }
         let user = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
@@ -93,11 +92,14 @@ pub(super) async fn resolve(
         .as_ref()
         .is_none_or(|last| last.groups != identity.groups);
     match last {
-        Some(last) if !groups_changed && now.0 - last.at.0 < LOGIN_NOTED_EVERY => {}
-        Some(_) => identities::touch(tx, scope, key, &identity.groups, now).await?,
+        // What is doubted is written down before the email may become the user's.
+        Some(last)
+            if !groups_changed
+                && !claimed(identity).email_doubted
+                && now.0 - last.at.0 < LOGIN_NOTED_EVERY => {}
+        Some(_) => identities::touch(tx, scope, key, claimed(identity), now).await?,
         None => {
-            let subject = &identity.idp_subject;
-            identities::insert(tx, scope, key, id, subject, &identity.groups, now).await?;
+            identities::insert(tx, scope, key, id, claimed(identity), now).await?;
         }
     }
     // A directory knows its people better than a login: only people whom none feeds follow their logins.
@@ -130,6 +132,14 @@ pub(super) async fn resolve(
     Ok(Ok(user))
 }
 
+fn claimed(identity: &NormalizedIdentity) -> Claimed<'_> {
+    Claimed {
+        idp_subject: &identity.idp_subject,
+        groups: &identity.groups,
+        email_doubted: identity.idp_email_verified == Some(false),
+    }
+}
+
 /// The source of the events that a login causes.
 fn source(open: &OpenConnection) -> String {
     format!("/connections/{}", open.connection.id)
@@ -137,8 +147,8 @@ fn source(open: &OpenConnection) -> String {
 
 fn join_key<'a>(app: &App, open: &OpenConnection, identity: &'a NormalizedIdentity) -> JoinKey<'a> {
     // What the IdP itself does not vouch for, anybody may have typed there.
-    let vouched_for = identity.idp_email_verified != Some(false);
-    let email = identity.email.as_deref().filter(|_| vouched_for);
+    let doubted = claimed(identity).email_doubted;
+    let email = identity.email.as_deref().filter(|_| !doubted);
     let verified_email = email.filter(|email| {
         domain_of_email(email).is_some_and(|domain| app.store.owns_domain(&open.scope, &domain))
     });

@@ -7,8 +7,8 @@ use sea_orm::{
 
 use super::fold;
 use crate::ids::UserId;
-use crate::store::entity::directory_users;
 use crate::store::entity::users::{Column, Entity, Model};
+use crate::store::entity::{directory_users, identities};
 use crate::store::{OrgScope, Reads, StoreError, Tx};
 
 /// What a new source and an existing user may have in common.
@@ -41,7 +41,20 @@ pub async fn find_to_join(
     // One branch for each, not one `OR`: SQLite would read the whole organization for that. An external id goes
     // before an address.
     let by_external_id = key.external_id.map(|id| (0, Column::ExternalId.eq(id)));
-    let by_email = email.map(|email| (1, Column::EmailFolded.eq(email)));
+    // An address that its user's provider does not vouch for is not known to be that person's.
+    let doubted = || {
+        let identities = scope
+            .select::<identities::Entity>()
+            .select_only()
+            .column(identities::Column::UserId)
+            .filter(identities::Column::EmailDoubted.eq(true))
+            .filter(
+                Expr::col((identities::Entity, identities::Column::UserId))
+                    .equals((Entity, Column::Id)),
+            );
+        Expr::exists(identities.into_query())
+    };
+    let by_email = email.map(|email| (1, Column::EmailFolded.eq(email).and(doubted().not())));
     let branches = [by_external_id, by_email].into_iter().flatten();
     let mut branches =
         branches.map(|(rank, same)| candidates(scope, rank, same, key.without_directory));
