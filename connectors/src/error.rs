@@ -112,11 +112,13 @@ pub enum ConnectorError {
     UserDeactivated,
     #[error("the user is not provisioned, and the connection makes no users")]
     UserNotProvisioned,
+    #[error("another user signed in than the application asked for")]
+    UserMismatch,
 }
 
 impl ConnectorError {
     /// All codes, in the order of CONTRACT section 8.
-    pub const CODES: [&str; 43] = [
+    pub const CODES: [&str; 44] = [
         "response_malformed",
         "response_too_large",
         "dtd_forbidden",
@@ -160,6 +162,7 @@ impl ConnectorError {
         "email_domain_not_allowed",
         "user_deactivated",
         "user_not_provisioned",
+        "user_mismatch",
     ];
 
     /// The stable code: what `Tenon-Error`, the trace and `login.failed` carry.
@@ -208,6 +211,7 @@ impl ConnectorError {
             Self::EmailDomainNotAllowed { .. } => "email_domain_not_allowed",
             Self::UserDeactivated => "user_deactivated",
             Self::UserNotProvisioned => "user_not_provisioned",
+            Self::UserMismatch => "user_mismatch",
         }
     }
 
@@ -266,7 +270,9 @@ impl ConnectorError {
                 CheckName::Subject
             }
             Self::EmailMissing | Self::EmailDomainNotAllowed { .. } => CheckName::Email,
-            Self::UserDeactivated | Self::UserNotProvisioned => CheckName::User,
+            Self::UserDeactivated | Self::UserNotProvisioned | Self::UserMismatch => {
+                CheckName::User
+            }
         }
     }
 
@@ -320,6 +326,7 @@ impl ConnectorError {
             Self::EmailMissing => "an email address",
             Self::UserDeactivated => "an active user",
             Self::UserNotProvisioned => "a user that a directory pushed",
+            Self::UserMismatch => "the user of the application's id_token_hint",
         };
         like.to_owned()
     }
@@ -369,6 +376,7 @@ impl ConnectorError {
             Self::EmailMissing => "none",
             Self::UserDeactivated => "a deactivated one",
             Self::UserNotProvisioned => "nobody of that name",
+            Self::UserMismatch => "another user",
         };
         like.to_owned()
     }

@@ -161,7 +161,9 @@ impl Mapping {
                 "external_id",
                 &names.external_id,
                 &claims.external_id,
-                EXTERNAL_ID,
+                // No usual names: it joins this person to a user that is there. Whoever fills in a field of that name
+                // must not choose whom.
+                &[],
             ),
             custom: names
                 .custom
@@ -320,7 +322,6 @@ const GROUPS: &[&str] = &[
     "urn:oid:1.2.840.113556.1.2.102",
     "urn:mace:dir:attribute-def:isMemberOf",
 ];
-const EXTERNAL_ID: &[&str] = &["external_id", "externalId"];
 
 #[cfg(test)]
 mod tests {
@@ -585,6 +586,21 @@ mod tests {
             usual(&[("memberOf", &["Staff;Board"])]).groups,
             ["Staff;Board"]
         );
+    }
+
+    #[test]
+    fn an_external_id_comes_only_from_where_somebody_said() {
+        let sent = attributes(&[("external_id", &["7"]), ("externalId", &["8"])]);
+        assert_eq!(
+            apply(&AttributeMapping::default(), provider::find(None), &sent).external_id,
+            None
+        );
+        let mapping = AttributeMapping {
+            external_id: vec!["externalId".to_owned()],
+            ..AttributeMapping::default()
+        };
+        let mapped = apply(&mapping, provider::find(None), &sent);
+        assert_eq!(mapped.external_id.as_deref(), Some("8"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod client_assertion;
 mod client_keys;
 mod complete;
 mod discovery;
+mod documents;
 mod fetch;
 mod id_token;
 mod identity;
@@ -22,6 +23,7 @@ mod userinfo;
 mod tests;
 
 pub use client_assertion::public_keys;
+pub use documents::Documents;
 pub use id_token::LogoutToken;
 pub use logout::EndSession;
 
@@ -41,6 +43,7 @@ pub use client_keys::{ASSERTION_ALGORITHMS, ClientKeys, claimed_subject};
 
 use client_assertion::Signer;
 use discovery::Discovered;
+use documents::HandedOut;
 use keys::KeySet;
 
 /// One OIDC connection with what it learned of its provider: keep it, so that metadata and keys are read
@@ -51,9 +54,12 @@ pub struct OidcConnector {
     issuer_url: IssuerUrl,
     redirect_uri: RedirectUrl,
     provider: &'static Provider,
+    /// Whose rules about tenants hold: the issuer's own provider's, whatever name was given.
+    issued_by: &'static Provider,
     signer: Option<Signer>,
     discovered: Arc<Cached<Discovered>>,
     keys: Arc<Cached<KeySet>>,
+    handed_out: Arc<HandedOut>,
 }
 
 impl OidcConnector {
@@ -113,9 +119,11 @@ impl OidcConnector {
                 issuer_url,
                 redirect_uri,
                 provider: provider::find(settings.provider.as_deref()),
+                issued_by: issued_by(settings),
                 signer,
                 discovered: Arc::new(Cached::empty()),
                 keys: Arc::new(Cached::empty()),
+                handed_out: Arc::default(),
             }),
             _ => Err(problems),
         }
@@ -137,6 +145,7 @@ impl OidcConnector {
         if of(&self.settings) == of(&before.settings) {
             self.discovered = Arc::clone(&before.discovered);
             self.keys = Arc::clone(&before.keys);
+            self.handed_out = Arc::clone(&before.handed_out);
         }
         self
     }
@@ -150,6 +159,26 @@ impl OidcConnector {
             .get(now, discovery::fetch(&self.settings, self.provider, http))
             .await
     }
+}
+
+fn issued_by(settings: &OidcSettings) -> &'static Provider {
+    provider::of_issuer(&settings.issuer)
+        .unwrap_or_else(|| provider::find(settings.provider.as_deref()))
+}
+
+/// What keeps a connection from being switched on although it opens: at an issuer that signs for everybody nobody
+/// signs in before it is saved whose people are meant.
+pub fn missing_tenant(settings: &OidcSettings) -> Option<SettingsProblem> {
+    let provider = issued_by(settings);
+    let saved = settings.tenant.as_deref().unwrap_or_default();
+    (provider.oidc.tenant_required && saved.is_empty()).then(|| SettingsProblem {
+        field: "oidc.tenant".to_owned(),
+        message: format!(
+            "is missing; {} signs for every company, so write whose people may enter ({})",
+            provider.name,
+            provider.oidc.tenant_claim.as_deref().unwrap_or("tenant"),
+        ),
+    })
 }
 
 /// Discovery 1.0 section 3: an https URL without query and fragment. Plain http passes here, because whether

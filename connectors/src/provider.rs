@@ -54,13 +54,16 @@ pub struct SamlNotes {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OidcNotes {
+    /// Hosts of its issuers: a connection to one of them follows this file's rules about tenants, whatever name
+    /// somebody gave the provider.
+    pub hosts: Vec<String>,
     /// The claim that identifies a person instead of `sub`: Entra ID's `sub` differs per application, its
     /// `oid` is the directory's own id.
     pub subject_claim: Option<String>,
     /// The claim that must equal the connection's `tenant`.
     pub tenant_claim: Option<String>,
-    /// A token without that claim is refused although no tenant is saved: the provider signs for private
-    /// accounts too, whose email nobody's company vouches for.
+    /// Nobody signs in while no tenant is saved: the issuer is the same for every company, and for private accounts,
+    /// whose email nobody's company vouches for.
     pub tenant_required: bool,
     /// The authorization parameter that takes the domain of the login hint.
     pub domain_parameter: Option<String>,
@@ -111,6 +114,14 @@ pub fn find(id: Option<&str>) -> &'static Provider {
     id.and_then(named)
         .or_else(|| named(GENERIC))
         .unwrap_or(&EMPTY)
+}
+
+/// The provider whose file lists the issuer's host.
+pub fn of_issuer(issuer: &str) -> Option<&'static Provider> {
+    let url = url::Url::parse(issuer).ok()?;
+    let host = url.host_str()?;
+    let lists = |provider: &&Provider| provider.oidc.hosts.iter().any(|known| known == host);
+    PROVIDERS.iter().find(lists)
 }
 
 /// All providers by name; `generic` comes last.
@@ -239,6 +250,24 @@ mod tests {
         let own = fix(None, Protocol::Oidc, "state_mismatch");
         assert_eq!(fix(Some("okta"), Protocol::Oidc, "state_mismatch"), own);
         assert_eq!(fix(Some("stranger"), Protocol::Oidc, "state_mismatch"), own);
+    }
+
+    #[test]
+    fn a_provider_is_known_by_its_issuers_host() {
+        for (issuer, id) in [
+            ("https://accounts.google.com", Some("google")),
+            ("https://ACCOUNTS.google.com/", Some("google")),
+            (
+                "https://login.microsoftonline.com/common/v2.0",
+                Some("entra"),
+            ),
+            ("https://accounts.google.com.evil.example", None),
+            ("https://evil.example/accounts.google.com", None),
+            ("accounts.google.com", None),
+        ] {
+            let found = of_issuer(issuer).map(|provider| provider.id.as_str());
+            assert_eq!(found, id, "{issuer}");
+        }
     }
 
     #[test]

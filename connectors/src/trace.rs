@@ -299,6 +299,13 @@ impl Trace {
         }
     }
 
+    /// Whether a check ended with this warning.
+    pub fn has_warned(&self, code: &str) -> bool {
+        self.checks.iter().any(|check| {
+            check.status == CheckStatus::Warning && check.code.as_deref() == Some(code)
+        })
+    }
+
     /// The failed check that ends the login. `provider` chooses the fix text ([`crate::provider`]).
     pub fn fail(&mut self, error: &ConnectorError, provider: Option<&str>) {
         let code = error.code();

@@ -31,7 +31,9 @@ pub use connection_view::{
     SsoBinding, TokenEndpointAuthMethod, Transform,
 };
 pub use directory::{Directory, DirectoryState, DirectoryToken};
-pub use domain::{Domain, DomainCheck, DomainCheckResult, DomainState, TxtRecord};
+pub use domain::{
+    Domain, DomainCheck, DomainCheckResult, DomainState, TxtRecord, canonical_domain,
+};
 pub(crate) use event::sample_event;
 pub use event::{Actor, ActorKind, Cause, CertificateNotice, EventType, IdentityEvent, Member};
 pub use group::Group;

@@ -27,6 +27,7 @@ pub mod groups;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod identities;
+pub mod idp_documents;
 pub mod login_responses;
 pub mod logins;
 pub mod logout_notices;

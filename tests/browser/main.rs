@@ -3,6 +3,7 @@
 //! Screenshots land in the build's temporary folder, for a person to look at: Cargo names it when it runs the test.
 
 mod discovery;
+mod onward;
 
 use std::path::{Path, PathBuf};
 

@@ -224,17 +224,52 @@ async fn a_proof_that_is_lost_has_seven_days_and_comes_back_by_itself() {
 }
 
 #[tokio::test]
-async fn a_name_server_that_fails_loses_no_proof() {
+async fn a_name_server_that_fails_for_some_days_loses_no_proof() {
+    let world = World::with_proof().await;
+    for _ in 0..2 {
+        world.dns.fail(NAME);
+        for _ in 0..7 {
+            world.after(DAY).await;
+        }
+        let domain = world.domain().await;
+        assert_eq!(domain.state, DomainState::Verified);
+        assert_eq!(domain.missing_since, None);
+        let check = domain.last_check.expect("a look");
+        assert_eq!(check.result, DomainCheckResult::Unavailable);
+        assert!(check.unanswered_since.is_some());
+        // One answer, and the days count from anew.
+        world.dns.withdraw(NAME);
+        world.publish().await;
+        world.after(DAY).await;
+        let check = world.domain().await.last_check.expect("a look");
+        assert_eq!(check.result, DomainCheckResult::Found);
+        assert_eq!(check.unanswered_since, None);
+    }
+}
+
+#[tokio::test]
+async fn a_name_server_that_never_answers_again_is_a_record_that_is_gone() {
     let world = World::with_proof().await;
     world.dns.fail(NAME);
-    for _ in 0..10 {
+    for _ in 0..7 {
         world.after(DAY).await;
+        assert_eq!(world.domain().await.missing_since, None);
     }
-    let domain = world.domain().await;
-    assert_eq!(domain.state, DomainState::Verified);
-    assert_eq!(domain.missing_since, None);
-    let check = domain.last_check.expect("a look");
-    assert_eq!(check.result, DomainCheckResult::Unavailable);
+    for _ in 0..7 {
+        world.after(DAY).await;
+        let domain = world.domain().await;
+        assert_eq!(domain.state, DomainState::Verified);
+        assert!(domain.missing_since.is_some() && world.routes());
+    }
+    world.after(DAY).await;
+    assert_eq!(world.domain().await.state, DomainState::Failed);
+    assert!(!world.routes());
+
+    world.dns.withdraw(NAME);
+    world.publish().await;
+    world.after(DAY).await;
+    assert_eq!(world.domain().await.state, DomainState::Verified);
+    assert!(world.routes());
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ fn posted_to_the_application(page: &Page) -> integration::Form {
     assert_eq!(form.value("state"), "the-state");
     let policy = page.header("content-security-policy");
     assert!(
-        policy.contains("form-action https://app.example;"),
+        policy.contains("form-action https://app.example 'self' https:"),
         "{policy}"
     );
     assert!(policy.contains("script-src 'self'"), "{policy}");

@@ -149,3 +149,48 @@ async fn all_sessions_of_an_organization_end_at_once_and_no_other_organizations(
     let told = logout_token(&signed_in.sink.next().await);
     assert_eq!(told["sid"], claims(&signed_in.tokens["id_token"])["sid"]);
 }
+
+#[tokio::test]
+async fn an_application_that_does_not_answer_holds_up_no_other() {
+    let mut signed_in = SignedIn::start().await;
+    // Takes connections, and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let uri = format!("http://{}/", silent.local_addr().expect("an address"));
+    let scene = &mut signed_in.scene;
+    let slow = RelyingParty::register_with(
+        &scene.tenon,
+        json!({
+            "name": "Slow",
+            "redirect_uris": [RelyingParty::REDIRECT_URI],
+            "backchannel_logout_uri": uri,
+        }),
+    )
+    .await;
+    let quick = std::mem::replace(&mut scene.app, slow);
+    // More than go out at a time, and all of them older.
+    for _ in 0..70 {
+        let landed = scene.sign_in().await;
+        scene.app.redeem(&landed).await.expect(200);
+    }
+    let api = scene.tenon.api();
+    let sub = text(&claims(&signed_in.tokens["id_token"])["sub"]);
+    let mine = text(&claims(&signed_in.tokens["id_token"])["sid"]);
+    let sessions = api.get(&format!("/sessions?user_id={sub}&limit=100")).await;
+    let sessions = sessions.expect(200);
+    for session in sessions["data"].as_array().expect("a list") {
+        let id = text(&session["id"]);
+        if id != mine {
+            api.delete(&format!("/sessions/{id}")).await.expect(204);
+        }
+    }
+    let ended = std::time::Instant::now();
+    api.delete(&format!("/sessions/{mine}")).await.expect(204);
+    let told = logout_token(&signed_in.sink.next().await);
+    assert_eq!(told["sid"].as_str(), Some(&*mine));
+    // A request may take 15 s.
+    let took = ended.elapsed();
+    assert!(took < std::time::Duration::from_secs(8), "{took:?}");
+    drop((quick, silent));
+}

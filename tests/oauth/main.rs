@@ -1,6 +1,7 @@
 //! Tenon as the application's OpenID provider.
 
 mod form_post;
+mod hint;
 mod logout;
 mod par;
 mod replicas;

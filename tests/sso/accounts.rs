@@ -1,5 +1,6 @@
 //! Which user a sign-in is: who joins whom, who is made, and who stays out (CONTRACT section 5, SECURITY-MODEL G2).
 
+use gateway::sandbox::people::Person;
 use integration::{Api, Idp, Page, RelyingParty, Tenon, UserAgent, claims, text};
 use serde_json::{Value, json};
 
@@ -13,8 +14,13 @@ struct Scene {
 
 impl Scene {
     async fn start(emails: &[&str]) -> Self {
+        let people = emails.iter().map(|email| Person::with_email(email));
+        Self::start_with(people.collect()).await
+    }
+
+    async fn start_with(people: Vec<Person>) -> Self {
         let tenon = Tenon::start().await;
-        let idp = Idp::start(&tenon, emails).await;
+        let idp = Idp::start_with(&tenon, people).await;
         let app = RelyingParty::register(&tenon).await;
         Self { tenon, idp, app }
     }
@@ -111,6 +117,9 @@ async fn inside_an_organization_only_an_address_of_its_verified_domains_joins() 
         "ADA@ACME.EXAMPLE",
         "ada+x@acme.example",
         "zoe@elsewhere.example",
+        "mark@acme.example",
+        "mar\u{212a}@acme.example",
+        "x@y,mark@acme.example",
     ];
     let scene = Scene::start(&emails).await;
     let api = scene.tenon.api();
@@ -120,12 +129,95 @@ async fn inside_an_organization_only_an_address_of_its_verified_domains_joins() 
     let sub =
         async |connection: &Value, email| scene.claims(connection, email).await["sub"].clone();
 
+    // A KELVIN SIGN, which Unicode folds to a k; and what another reader could take for two addresses.
+    let mark = sub(&first, "mark@acme.example").await;
+    assert_ne!(sub(&second, "mar\u{212a}@acme.example").await, mark);
+    assert_ne!(sub(&second, "x@y,mark@acme.example").await, mark);
+
     let ada = sub(&first, "ada@acme.example").await;
     assert_eq!(sub(&second, "ADA@ACME.EXAMPLE").await, ada);
     assert_ne!(sub(&second, "ada+x@acme.example").await, ada);
     let outside = sub(&first, "zoe@elsewhere.example").await;
     assert_ne!(sub(&second, "zoe@elsewhere.example").await, outside);
     assert_eq!(sub(&first, "zoe@elsewhere.example").await, outside);
+}
+
+#[tokio::test]
+async fn an_address_that_the_idp_does_not_vouch_for_joins_nobody() {
+    let mut impostor = Person::with_email("ADA@acme.example");
+    impostor.email_verified = false;
+    let people = vec![Person::with_email("ada@acme.example"), impostor];
+    let scene = Scene::start_with(people).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let first = scene.connect(&acme, "verified_only").await;
+    let ada = scene.claims(&first, "ada@acme.example").await;
+    assert_eq!(ada["email_verified"], true);
+
+    // By another subject of the same connection, by another connection, and in another organization.
+    let second = scene.connect(&acme, "verified_only").await;
+    let globex = api.organization("Globex", &["globex.example"]).await;
+    let elsewhere = scene.connect(&globex, "any").await;
+    for connection in [&first, &second, &elsewhere] {
+        let claims = scene.claims(connection, "ADA@acme.example").await;
+        assert_ne!(claims["sub"], ada["sub"], "{claims}");
+        assert_eq!(claims["email_verified"], false, "{claims}");
+    }
+    assert_eq!(
+        scene.claims(&second, "ada@acme.example").await["sub"],
+        ada["sub"]
+    );
+}
+
+/// Who came first under an address that is not theirs must not be joined by its owner.
+#[tokio::test]
+async fn nobody_joins_a_user_by_an_address_that_the_idp_does_not_vouch_for() {
+    let mut impostor = Person::with_email("ADA@acme.example");
+    impostor.email_verified = false;
+    let people = vec![Person::with_email("ada@acme.example"), impostor];
+    let scene = Scene::start_with(people).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let connection = scene.connect(&acme, "verified_only").await;
+    let impostor = scene.claims(&connection, "ADA@acme.example").await;
+    let ada = scene.claims(&connection, "ada@acme.example").await;
+    assert_ne!(ada["sub"], impostor["sub"]);
+    // The directory's Ada is the one who is vouched for.
+    push(&acme, &scene.tenon, "ada@acme.example").await;
+    let users = scene.users(&acme).await;
+    assert_eq!(users.len(), 2);
+    let fed = users.iter().find(|user| {
+        let mut sources = user["sources"].as_array().expect("sources").iter();
+        sources.any(|source| source["kind"] == "directory")
+    });
+    assert_eq!(fed.expect("a user of the directory")["id"], ada["sub"]);
+}
+
+#[tokio::test]
+async fn an_external_id_joins_where_the_connection_says_what_it_is() {
+    let scene = Scene::start(&["ada@acme.example"]).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let scim = Api::scim(&api.directory(&acme, "Directory").await);
+    let person = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "berg",
+        // The practice IdP's `sub`.
+        "externalId": "id-ada",
+        "emails": [{"value": "ada.berg@acme.example", "primary": true}],
+        "active": true,
+    });
+    scim.post("/Users", person).await.expect(201);
+    let pushed = scene.users(&acme).await[0]["id"].clone();
+    let plain = scene.connect(&acme, "verified_only").await;
+    let stranger = scene.claims(&plain, "ada@acme.example").await;
+    assert_ne!(stranger["sub"], pushed);
+
+    let mapping = json!({"attribute_mapping": {"external_id": ["sub"]}});
+    let mapped = scene.connect(&acme, "verified_only").await;
+    scene.change(&mapped, mapping).await;
+    let claims = scene.claims(&mapped, "ada@acme.example").await;
+    assert_eq!(claims["sub"], pushed);
 }
 
 #[tokio::test]
@@ -150,6 +242,42 @@ async fn without_jit_only_people_of_the_directory_come_in() {
     let mut kinds: Vec<String> = kinds.map(|source| text(&source["kind"])).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["connection", "directory"]);
+}
+
+#[tokio::test]
+async fn a_deactivated_user_comes_back_by_no_alias() {
+    let aliases = [
+        "ada.berg@acme.example",
+        "ADA@elsewhere.example",
+        "Ada_100%@acme.example",
+    ];
+    let strangers = ["ada@other.example", "adaX100%@acme.example"];
+    let scene = Scene::start(&[&aliases[..], &strangers].concat()).await;
+    let api = scene.tenon.api();
+    let acme = api.organization("Acme", &["acme.example"]).await;
+    let connection = scene.connect(&acme, "any").await;
+    let directory = api.directory(&acme, "Directory").await;
+    let scim = Api::scim(&directory);
+    let person = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "Ada@Elsewhere.example",
+        "emails": [
+            {"value": "first@acme.example", "primary": true},
+            {"value": "ada.berg@acme.example", "type": "other"},
+            {"value": "ada_100%@acme.example", "type": "other"},
+        ],
+        "active": true,
+    });
+    let ada = scim.post("/Users", person).await.expect(201);
+    deactivate(&scim, &ada).await;
+    for alias in aliases {
+        let page = scene.sign_in(&connection, alias).await;
+        assert_eq!(page.tenon_error(), "user_deactivated", "{alias}");
+    }
+    assert_eq!(scene.users(&acme).await.len(), 1);
+    for stranger in strangers {
+        scene.claims(&connection, stranger).await;
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod failures;
 mod hostile_xml;
 mod metadata;
 mod oidc;
+mod outage;
 mod replicas;
 mod requests;
 mod saml;

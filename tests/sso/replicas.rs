@@ -4,10 +4,8 @@
 use gateway::sandbox::idp::{AuthnRequest, SamlAnswer, Sign};
 use integration::{Answer, Api, Idp, RelyingParty, Tenon, text};
 use reqwest::{Method, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
-
-use crate::acme;
 
 /// How often both are asked at once.
 const ROUNDS: usize = 10;
@@ -15,6 +13,7 @@ const ROUNDS: usize = 10;
 struct Scene {
     tenon: Tenon,
     other: Option<Tenon>,
+    organization: Value,
     idp: Idp,
     app: RelyingParty,
 }
@@ -28,13 +27,23 @@ struct Posting {
 
 impl Scene {
     async fn start() -> Self {
-        let (tenon, organization, idp) = acme().await;
+        Self::start_with(&["ada@acme.example"]).await
+    }
+
+    async fn start_with(people: &[&str]) -> Self {
+        let tenon = Tenon::start().await;
+        let organization = tenon.api().organization("Acme", &["acme.example"]).await;
+        let idp = Idp::start(&tenon, people).await;
         let other = tenon.replica().await;
-        idp.saml_connection(&tenon, &organization, json!({})).await;
+        let made = idp.saml_connection(&tenon, &organization, json!({})).await;
+        let any = json!({"email_domain_policy": "any"});
+        let path = format!("/connections/{}", text(&made["id"]));
+        tenon.api().patch(&path, any).await.expect(200);
         let app = RelyingParty::register(&tenon).await;
         let scene = Self {
             tenon,
             other,
+            organization,
             idp,
             app,
         };
@@ -65,6 +74,11 @@ impl Scene {
     }
 
     async fn answered(&self) -> Posting {
+        self.answered_for(0).await
+    }
+
+    /// The person of this number signs in.
+    async fn answered_for(&self, person: usize) -> Posting {
         let [first, _] = self.replicas();
         let begun = first.get(&self.begin_path()).await;
         let cookie = begun.header("set-cookie").split(';').next();
@@ -73,7 +87,7 @@ impl Scene {
         let request = request.expect("a readable AuthnRequest");
         let practice = self.idp.practice();
         let response = practice.saml_response(&SamlAnswer {
-            person: &practice.people()[0],
+            person: &practice.people()[person],
             audience: &request.issuer,
             acs_url: &request.acs_url,
             in_response_to: Some(&request.id),
@@ -165,4 +179,29 @@ async fn a_code_redeemed_on_two_replicas_at_once_gives_tokens_once_and_they_end(
         assert_eq!(scene.app.refresh(tokens).await.status.as_u16(), 400);
         assert_eq!(scene.app.userinfo(tokens).await.status.as_u16(), 401);
     }
+}
+
+#[tokio::test]
+async fn a_person_whose_first_sign_ins_end_at_once_is_one_user() {
+    // Outside the verified domains: nothing but the identity says that the two are one person.
+    let people: Vec<String> = (0..ROUNDS)
+        .map(|n| format!("p{n}@elsewhere.example"))
+        .collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let scene = Scene::start_with(&people).await;
+    let [first, second] = scene.replicas();
+    for person in 0..ROUNDS {
+        let (one, other) = (
+            scene.answered_for(person).await,
+            scene.answered_for(person).await,
+        );
+        let (answered, also) = (post(&first, &one).await, post(&second, &other).await);
+        tokio::join!(
+            scene.code(&first, &answered, &one.cookie),
+            scene.code(&second, &also, &other.cookie),
+        );
+    }
+    let path = format!("/organizations/{}/users", text(&scene.organization["id"]));
+    let users = scene.tenon.api().get(&path).await.expect(200);
+    assert_eq!(users["data"].as_array().expect("users").len(), ROUNDS);
 }

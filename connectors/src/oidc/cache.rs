@@ -9,12 +9,17 @@ use crate::ConnectorError;
 
 /// After an unknown `kid`, or while the provider is down and an old copy serves.
 const RETRY_AFTER: TimeDelta = TimeDelta::minutes(1);
-/// How long past its lifetime an old copy may still serve while no newer one can be had.
+/// How long an old copy may serve while no newer one can be had. It counts from the first failure: at a quiet
+/// connection the last reading may be days behind, and its provider still has a day to come back.
 const STALE_FOR: TimeDelta = TimeDelta::hours(24);
+/// No copy serves that is older than this: a key that was withdrawn must not live for ever.
+const OLDEST: TimeDelta = TimeDelta::days(7);
 
 /// A document with the lifetime that its answer allows ([`super::fetch`]).
 pub(super) struct Fetched<T> {
     pub(super) value: T,
+    /// As it was read.
+    pub(super) document: String,
     pub(super) lifetime: TimeDelta,
 }
 
@@ -35,8 +40,19 @@ struct State<T> {
 
 struct Entry<T> {
     value: Arc<T>,
+    document: Arc<str>,
+    fetched_at: DateTime<Utc>,
     fresh_until: DateTime<Utc>,
-    usable_until: DateTime<Utc>,
+    /// Since when no newer one can be had.
+    failing_since: Option<DateTime<Utc>>,
+}
+
+impl<T> Entry<T> {
+    /// Notes that a fetch has failed. False when the copy is of no use any more.
+    fn outlives_failure(&mut self, now: DateTime<Utc>) -> bool {
+        let since = *self.failing_since.get_or_insert(now);
+        now < since + STALE_FOR && now < self.fetched_at + OLDEST
+    }
 }
 
 impl<T> Cached<T> {
@@ -107,6 +123,37 @@ impl<T> Cached<T> {
         self.state().settle(now, Ok(fetched)).ok()
     }
 
+    /// The copy as it was read, and when.
+    pub(super) fn copy(&self) -> Option<(Arc<str>, DateTime<Utc>)> {
+        let state = self.state();
+        let current = state.current.as_ref();
+        current.map(|entry| (Arc::clone(&entry.document), entry.fetched_at))
+    }
+
+    /// Takes a copy that was read at `fetched_at` and kept elsewhere since, because there is none here and a fetch
+    /// has failed. False where one is here by now, or that one is of no use any more.
+    pub(super) fn recall(
+        &self,
+        value: T,
+        document: Arc<str>,
+        fetched_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let mut entry = Entry {
+            value: Arc::new(value),
+            document,
+            fetched_at,
+            fresh_until: now + RETRY_AFTER,
+            failing_since: None,
+        };
+        let mut state = self.state();
+        let recalled = state.current.is_none() && entry.outlives_failure(now);
+        if recalled {
+            state.current = Some(entry);
+        }
+        recalled
+    }
+
     fn state(&self) -> MutexGuard<'_, State<T>> {
         // Nothing here can panic half-way through a change, so a poisoned state is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -128,13 +175,18 @@ impl<T> State<T> {
     ) -> Result<Arc<T>, ConnectorError> {
         self.attempts += 1;
         match fetched {
-            Ok(Fetched { value, lifetime }) => {
+            Ok(Fetched {
+                value,
+                document,
+                lifetime,
+            }) => {
                 let value = Arc::new(value);
-                let fresh_until = now + lifetime;
                 self.current = Some(Entry {
                     value: Arc::clone(&value),
-                    fresh_until,
-                    usable_until: fresh_until + STALE_FOR,
+                    document: document.into(),
+                    fetched_at: now,
+                    fresh_until: now + lifetime,
+                    failing_since: None,
                 });
                 self.last_error = None;
                 Ok(value)
@@ -142,7 +194,7 @@ impl<T> State<T> {
             Err(error) => match self
                 .current
                 .as_mut()
-                .filter(|entry| now < entry.usable_until)
+                .and_then(|entry| entry.outlives_failure(now).then_some(entry))
             {
                 Some(entry) => {
                     entry.fresh_until = now + RETRY_AFTER;
@@ -170,6 +222,7 @@ mod tests {
     async fn brings(value: u32) -> Result<Fetched<u32>, ConnectorError> {
         Ok(Fetched {
             value,
+            document: value.to_string(),
             lifetime: TimeDelta::minutes(5),
         })
     }
@@ -200,7 +253,31 @@ mod tests {
             "asked again within a minute"
         );
         assert_eq!(*cached.get(at(7), brings(2)).await.unwrap(), 2);
-        assert!(cached.get(at(13 + 24 * 60), fails()).await.is_err());
+        const DAY: i64 = 24 * 60;
+        // Nobody asked for two days: the day that the provider has to come back begins now.
+        assert_eq!(*cached.get(at(2 * DAY), fails()).await.unwrap(), 2);
+        assert_eq!(*cached.get(at(3 * DAY - 1), fails()).await.unwrap(), 2);
+        assert!(cached.get(at(3 * DAY), fails()).await.is_err());
+        assert_eq!(*cached.get(at(3 * DAY), brings(3)).await.unwrap(), 3);
+        assert!(cached.get(at(10 * DAY), fails()).await.is_err(), "too old");
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_was_kept_elsewhere_serves_as_an_old_one() {
+        let cached = Cached::empty();
+        assert!(cached.get(at(100), fails()).await.is_err());
+        assert!(cached.recall(7, "7".into(), at(0), at(100)));
+        assert_eq!(*cached.get(at(100), fails()).await.unwrap(), 7);
+        assert_eq!(*cached.get(at(200), fails()).await.unwrap(), 7);
+        assert!(cached.get(at(100 + 24 * 60), fails()).await.is_err());
+        assert!(!cached.recall(8, "8".into(), at(0), at(200)), "one is here");
+
+        let quiet = Cached::empty();
+        let eight_days = at(8 * 24 * 60);
+        assert!(!quiet.recall(7, "7".into(), at(0), eight_days), "too old");
+        assert!(quiet.get(eight_days, fails()).await.is_err());
+        assert_eq!(*quiet.get(eight_days, brings(1)).await.unwrap(), 1);
+        assert_eq!(quiet.copy().unwrap().0.as_ref(), "1");
     }
 
     #[tokio::test]

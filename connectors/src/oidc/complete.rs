@@ -69,14 +69,19 @@ impl OidcConnector {
             error: error.clone(),
             description: error_description.clone().unwrap_or_default(),
         });
-        // A refusal is shown without asking the provider anything, unless it names another issuer.
-        let is_ours = iss.as_ref().is_none_or(|iss| *iss == self.settings.issuer);
+        // A refusal of this issuer is shown without asking the provider anything.
+        let is_ours = iss.as_ref() == Some(&self.settings.issuer);
         if let Some(refusal) = refusal.clone().filter(|_| is_ours) {
             return Err(refusal);
         }
-        let discovered = self.discover(now, http).await?;
+        let discovered = match (self.discover(now, http).await, &refusal) {
+            (Ok(discovered), _) => discovered,
+            // Nobody can tell whether it should name an issuer.
+            (Err(_), Some(refusal)) if iss.is_none() => return Err(refusal.clone()),
+            (Err(error), _) => return Err(error),
+        };
         // Mix-up: a code from another provider must not be sent to this one, nor its error believed (RFC 9207).
-        if iss.is_some() || discovered.response_carries_issuer && refusal.is_none() {
+        if iss.is_some() || discovered.response_carries_issuer {
             match_response_issuer(iss.as_deref(), &discovered.issuer)?;
         }
         if let Some(refusal) = refusal {
@@ -145,6 +150,7 @@ impl OidcConnector {
         trace.observe(CheckName::IdToken, meant_for, meant_for);
         self.complete_claims(&mut claims, &tokens, &discovered, http, trace)
             .await?;
+        id_token::session_is_open(&claims, now)?;
         trace.pass(CheckName::IdToken);
         if identity::groups_were_truncated(&claims) {
             let fix = self.fix("groups_truncated");
@@ -224,9 +230,9 @@ impl OidcConnector {
     }
 
     /// The saved tenant; without one, the tenant that stands in an issuer of a provider that has one issuer per
-    /// tenant, and else any, where the provider's file says that there has to be one.
+    /// tenant, and else none at all, where the provider's file says that one has to be saved.
     fn tenant(&self) -> Option<Tenant<'_>> {
-        let notes = &self.provider.oidc;
+        let notes = &self.issued_by.oidc;
         let own = notes.tenant_claim.as_deref();
         let saved = self.settings.tenant.as_deref();
         if let Some(expected) = saved.filter(|tenant| !tenant.is_empty()) {

@@ -69,7 +69,11 @@ pub(super) async fn fetch(
     let url = document_url(&settings.issuer).map_err(|error| invalid(error.to_string()))?;
     let (body, lifetime) = fetch::document(http, &url, MAX_METADATA_BYTES).await?;
     let value = read(&body, settings, provider).map_err(invalid)?;
-    Ok(Fetched { value, lifetime })
+    Ok(Fetched {
+        value,
+        document: String::from_utf8_lossy(&body).into_owned(),
+        lifetime,
+    })
 }
 
 /// Discovery 1.0 section 4.1: a slash at the issuer's end is dropped first.
@@ -78,7 +82,12 @@ fn document_url(issuer: &str) -> Result<Url, url::ParseError> {
     Url::parse(&format!("{issuer}/.well-known/openid-configuration"))
 }
 
-fn read(body: &[u8], settings: &OidcSettings, provider: &Provider) -> Result<Discovered, String> {
+/// Reads the document, as the saved issuer's.
+pub(super) fn read(
+    body: &[u8],
+    settings: &OidcSettings,
+    provider: &Provider,
+) -> Result<Discovered, String> {
     let mut document: Value = serde_json::from_slice(body)
         .map_err(|error| format!("the metadata is not JSON ({error})"))?;
     let members = document

@@ -37,7 +37,7 @@ pub(super) struct Expectations<'a> {
 pub(super) struct Tenant<'a> {
     /// The first one present counts.
     pub(super) claims: Vec<&'a str>,
-    /// What it must be; `None` for any, as long as there is one.
+    /// What it must be; `None` while none is saved where one has to be: then it is nobody's.
     pub(super) expected: Option<&'a str>,
     /// Whether a token without any is refused.
     pub(super) required: bool,
@@ -196,6 +196,20 @@ fn times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), Connecto
     }
 }
 
+/// A session that the provider lets end before it began is none (`session_expiry`): ours would be over at once.
+pub(super) fn session_is_open(
+    claims: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<(), ConnectorError> {
+    match time(claims, "session_expiry")? {
+        Some(until) if until <= now => Err(ConnectorError::AssertionExpired {
+            until: rfc3339(until),
+            now: rfc3339(now),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Binds the token to this login: a token that somebody captured elsewhere has another nonce.
 fn nonce(claims: &Map<String, Value>, expected: &str) -> Result<(), ConnectorError> {
     if text(claims, "nonce") == Some(expected) {
@@ -258,13 +272,16 @@ impl Tenant<'_> {
         let fits = match (found, self.expected) {
             // GUIDs and host names know no case.
             (Some(found), Some(expected)) => found.eq_ignore_ascii_case(expected),
-            (Some(_), None) => true,
-            (None, _) => !self.required,
+            (_, None) => false,
+            (None, Some(_)) => !self.required,
         };
         if fits {
             return Ok(());
         }
-        let any = || format!("one ({})", self.claims.join(", "));
+        let any = || {
+            let claims = self.claims.join(", ");
+            format!("one ({claims}) that is saved as oidc.tenant")
+        };
         Err(ConnectorError::TenantMismatch {
             expected: self.expected.map_or_else(any, str::to_owned),
             found: shown(found),

@@ -50,7 +50,11 @@ pub(super) async fn fetch(
     let value = KeySet::parse(&body).map_err(|reason| ConnectorError::DiscoveryInvalid {
         reason: format!("the keys at {jwks_uri} can't be read: {reason}"),
     })?;
-    Ok(Fetched { value, lifetime })
+    Ok(Fetched {
+        value,
+        document: String::from_utf8_lossy(&body).into_owned(),
+        lifetime,
+    })
 }
 
 impl KeySet {

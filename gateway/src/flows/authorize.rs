@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ApplicationId, ConnectionId, OrganizationId};
+use crate::app::App;
+use crate::error::Error;
+use crate::flows::tokens::signed_by_us;
+use crate::ids::{ApplicationId, ConnectionId, OrganizationId, UserId};
 use crate::model::{Application, ApplicationType};
 
 /// Scopes that Tenon knows; others are ignored, as RFC 6749 3.3 allows.
@@ -41,6 +44,9 @@ pub struct AuthorizeRequest {
     pub domain_hint: Option<String>,
     pub organization_id: Option<OrganizationId>,
     pub connection_id: Option<ConnectionId>,
+    /// Nobody else may sign in (`id_token_hint`, OIDC Core 3.1.2.1).
+    #[serde(default)]
+    pub hinted_user: Option<UserId>,
 }
 
 /// How the answer reaches the application.
@@ -254,7 +260,7 @@ pub fn check(
         .map_err(|_| {
             refuse(
                 "invalid_request",
-                "organization_id is not an id of the form org_…",
+                "organization_id is not an id of the form org_...",
             )
         })?;
     let connection_id = parameters
@@ -264,7 +270,7 @@ pub fn check(
         .map_err(|_| {
             refuse(
                 "invalid_request",
-                "connection_id is not an id of the form conn_…",
+                "connection_id is not an id of the form conn_...",
             )
         })?;
 
@@ -283,7 +289,42 @@ pub fn check(
         domain_hint: parameters.get("domain_hint").map(str::to_owned),
         organization_id,
         connection_id,
+        hinted_user: None,
     })
+}
+
+/// What counts of an id token that comes back as a hint.
+#[derive(Deserialize)]
+struct Hint {
+    iss: String,
+    aud: ApplicationId,
+    sub: UserId,
+}
+
+/// Reads the request's `id_token_hint`, if there is one: an id token that this application was given, however long
+/// ago.
+///
+/// # Errors
+/// Ours alone; what is the caller's fault is the inner refusal.
+pub async fn with_hint(
+    app: &App,
+    mut request: AuthorizeRequest,
+    parameters: &Parameters,
+) -> Result<Result<AuthorizeRequest, AuthorizeError>, Error> {
+    let Some(token) = parameters.get("id_token_hint") else {
+        return Ok(Ok(request));
+    };
+    let hint = signed_by_us::<Hint>(app, token, "JWT").await?;
+    let ours = |hint: &Hint| hint.iss == app.public_url.as_str() && hint.aud == request.client_id;
+    let Some(hint) = hint.filter(ours) else {
+        return Ok(Err(AuthorizeError::Refused {
+            return_to: request.return_to(),
+            error: "invalid_request",
+            description: "id_token_hint is not an id token that this client was given".to_owned(),
+        }));
+    };
+    request.hinted_user = Some(hint.sub);
+    Ok(Ok(request))
 }
 
 /// Exactly one of the registered strings (SECURITY-MODEL G16).

@@ -352,9 +352,12 @@ async fn check(
         oidc.client_secret = connection.client_secret_sealed.clone();
         oidc.previous_client_secret = connection.previous_client_secret_sealed.clone();
     }
-    let Err(problems) = Connector::open(&settings, &endpoints, &keys) else {
-        return Ok(());
-    };
+    let mut problems = Connector::open(&settings, &endpoints, &keys)
+        .err()
+        .unwrap_or_default();
+    if let Settings::Oidc(oidc) = &settings {
+        problems.extend(connectors::oidc::missing_tenant(oidc));
+    }
     let whole = connection.state == ConnectionState::Active;
     let problems: Vec<FieldProblem> = problems
         .into_iter()

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::AuthorizeRequest;
 use crate::ids::ConnectionId;
+pub use crate::model::canonical_domain;
 use crate::store::{DomainRoute, OrgScope, RoutedConnection, connections, global};
 
 /// Where a sign-in goes.
@@ -111,22 +112,37 @@ fn of_organization(app: &App, scope: OrgScope) -> Route {
     }
 }
 
-/// The canonical domain of an email address: after the last `@`, as [`canonical_domain`] says. `None` when
-/// the text is no address.
+/// The canonical domain of an email address, as [`canonical_domain`] says. `None` when the text is no address: what
+/// other software would take for two addresses, or for another one, signs nobody in and joins nobody.
 pub fn domain_of_email(email: &str) -> Option<String> {
     let email = email.trim();
     let (local, domain) = email.rsplit_once('@')?;
-    if local.is_empty() || email.len() > 254 || email.chars().any(char::is_whitespace) {
+    if email.len() > 254 || local.len() > 64 || !local.split('.').all(is_atom) {
+        return None;
+    }
+    if domain.chars().any(char::is_whitespace) {
         return None;
     }
     canonical_domain(domain)
 }
 
-/// IDNA A-label, lower case, no trailing dot (SECURITY-MODEL G3).
-pub fn canonical_domain(domain: &str) -> Option<String> {
-    let domain = domain.trim().trim_end_matches('.');
-    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
-    (!ascii.is_empty() && ascii.contains('.') && ascii.len() <= 253).then_some(ascii)
+/// A part of a dot-string (RFC 5321 4.1.2), with what RFC 6531 3.3 adds. Quoted local parts are legal, and nobody
+/// has one.
+fn is_atom(part: &str) -> bool {
+    let is_atext = |character: char| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' => true,
+        ascii if ascii.is_ascii() => "!#$%&'*+-/=?^_`{|}~".contains(ascii),
+        other => !other.is_control() && !other.is_whitespace() && !is_invisible(other),
+    };
+    !part.is_empty() && part.chars().all(is_atext)
+}
+
+/// Zero-width characters, and those that turn the direction of the text around them.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
 }
 
 #[cfg(test)]
@@ -139,11 +155,32 @@ mod tests {
             domain_of_email("Pat@ACME.example."),
             Some("acme.example".to_owned())
         );
-        assert_eq!(
-            domain_of_email("a@b@münchen.example"),
-            Some("xn--mnchen-3ya.example".to_owned())
-        );
+        for right in [
+            "pat@münchen.example",
+            "o'brien+x/y=z@münchen.example",
+            "zoë.müller@münchen.example",
+            " 100%@xn--mnchen-3ya.example ",
+        ] {
+            let domain = domain_of_email(right);
+            assert_eq!(domain.as_deref(), Some("xn--mnchen-3ya.example"), "{right}");
+        }
         for wrong in [
+            "a@b@acme.example",
+            "a,b@acme.example",
+            "a;b@acme.example",
+            "a:b@acme.example",
+            "<pat@acme.example",
+            "\"pat\"@acme.example",
+            "pat\\x@acme.example",
+            ".pat@acme.example",
+            "p..at@acme.example",
+            "pat.@acme.example",
+            "pat\u{0}@acme.example",
+            "pat\r@acme.example",
+            "pat\u{a0}@acme.example",
+            "pat\u{200b}@acme.example",
+            "\u{202e}pat@acme.example",
+            "pat@\u{2003}acme.example",
             "pat",
             "@acme.example",
             "pat@",

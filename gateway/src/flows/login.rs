@@ -7,6 +7,7 @@
 mod account;
 mod begin;
 mod complete;
+mod documents;
 mod finish;
 mod open;
 mod response;

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::authorize::{AuthorizeError, Parameters, check};
+use super::authorize::{AuthorizeError, Parameters, check, with_hint};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::ApplicationId;
@@ -51,7 +51,11 @@ pub async fn push(
             description: "request_uri has no place in a pushed request".to_owned(),
         }));
     }
-    if let Err(error) = check(parameters, None, client) {
+    let checked = match check(parameters, None, client) {
+        Ok(request) => with_hint(app, request, parameters).await?,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = checked {
         return Ok(Err(error.into()));
     }
     let client_id = client.id.to_string();

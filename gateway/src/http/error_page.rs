@@ -21,13 +21,9 @@ pub(super) async fn refusal(
     application: Option<&Application>,
 ) -> Result<Response, Error> {
     if let Some(request) = &refusal.request
-        && (request.is_passive() || is_denial(&refusal.error))
+        && (request.is_passive() || is_for_the_application(&refusal.error))
     {
-        let error = if is_denial(&refusal.error) {
-            "access_denied"
-        } else {
-            "login_required"
-        };
+        let error = standard_code(&refusal.error);
         let description = format!("{} ({})", refusal.error.code(), refusal.login);
         return Ok(to_application(
             app,
@@ -46,9 +42,33 @@ pub(super) async fn refusal(
     Ok(page(refusal, found.as_ref(), app.clock.now()))
 }
 
-/// The person said no at the IdP.
-fn is_denial(error: &ConnectorError) -> bool {
-    matches!(error, ConnectorError::IdpError { error, .. } if error == "access_denied")
+/// The person said no at the IdP, or is not the one that the application asked for.
+fn is_for_the_application(error: &ConnectorError) -> bool {
+    match error {
+        ConnectorError::IdpError { error, .. } => error == "access_denied",
+        ConnectorError::UserMismatch => true,
+        _ => false,
+    }
+}
+
+/// What an application is told in the standard's words (RFC 6749 4.1.2.1, OIDC Core 3.1.2.6): to some of it there is
+/// an answer, like a request without `prompt=none` or another one in a while.
+pub(super) fn standard_code(error: &ConnectorError) -> &'static str {
+    match error {
+        ConnectorError::IdpError { error, .. } => match error.as_str() {
+            "access_denied" => "access_denied",
+            "interaction_required" => "interaction_required",
+            "consent_required" => "consent_required",
+            "account_selection_required" => "account_selection_required",
+            "temporarily_unavailable" => "temporarily_unavailable",
+            _ => "login_required",
+        },
+        ConnectorError::IdpUnreachable { .. } => "temporarily_unavailable",
+        ConnectorError::UserDeactivated
+        | ConnectorError::UserNotProvisioned
+        | ConnectorError::EmailDomainNotAllowed { .. } => "access_denied",
+        _ => "login_required",
+    }
 }
 
 fn page(refusal: &Refusal, application: Option<&Application>, now: DateTime<Utc>) -> Response {
@@ -95,6 +115,7 @@ fn status(error: &ConnectorError) -> StatusCode {
     match error {
         ConnectorError::UserDeactivated
         | ConnectorError::UserNotProvisioned
+        | ConnectorError::UserMismatch
         | ConnectorError::ConnectionInactive
         | ConnectorError::EmailDomainNotAllowed { .. }
         | ConnectorError::BrowserMismatch
@@ -143,4 +164,25 @@ pub(super) async fn unhandled(error: poem::Error) -> Response {
         response.set_data(pattern);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use connectors::CheckName;
+
+    use super::*;
+
+    #[test]
+    fn a_provider_that_is_down_may_be_back_in_a_while() {
+        let down = ConnectorError::IdpUnreachable {
+            at: CheckName::Discovery,
+            url: String::new(),
+            reason: String::new(),
+        };
+        assert_eq!(standard_code(&down), "temporarily_unavailable");
+        let deactivated = standard_code(&ConnectorError::UserDeactivated);
+        assert_eq!(deactivated, "access_denied");
+        let other = standard_code(&ConnectorError::NonceMismatch);
+        assert_eq!(other, "login_required");
+    }
 }

@@ -4,7 +4,7 @@ pub(super) mod authorize;
 mod caller;
 mod client_auth;
 mod cors;
-mod error;
+pub(super) mod error;
 mod jwks;
 pub(super) mod logout;
 mod metadata;

@@ -3,12 +3,12 @@
 
 use connectors::{Callback, Connector};
 use poem::http::{StatusCode, header};
-use poem::web::{Data, Path, Query};
+use poem::web::{Data, Path};
 use poem::{Body, IntoResponse, Request, Response, handler};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::oauth::authorize::see_other;
+use super::oauth::error::described;
 use super::oauth::logout::signed_out;
 use super::{browser, error_page, pages};
 use crate::app::App;
@@ -19,7 +19,7 @@ use crate::flows::logout::oidc as logout;
 use crate::ids::ConnectionId;
 
 /// The authorization response (RFC 6749 4.1.2, RFC 9207).
-#[derive(Deserialize)]
+#[derive(Default)]
 struct AuthorizationResponse {
     code: Option<String>,
     state: Option<String>,
@@ -28,13 +28,35 @@ struct AuthorizationResponse {
     error_description: Option<String>,
 }
 
+impl AuthorizationResponse {
+    /// Of two values of one parameter readers could each believe another one: then nothing counts, and the answer
+    /// is to no sign-in.
+    fn parse(query: &str) -> Self {
+        let mut answer = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let field = match &*name {
+                "code" => &mut answer.code,
+                "state" => &mut answer.state,
+                "iss" => &mut answer.iss,
+                "error" => &mut answer.error,
+                "error_description" => &mut answer.error_description,
+                _ => continue,
+            };
+            if field.replace(value.into_owned()).is_some() {
+                return Self::default();
+            }
+        }
+        answer
+    }
+}
+
 #[handler]
 pub(crate) async fn callback(
     app: Data<&App>,
     request: &Request,
     Path(id): Path<String>,
-    Query(answer): Query<AuthorizationResponse>,
 ) -> Response {
+    let answer = AuthorizationResponse::parse(request.uri().query().unwrap_or_default());
     let browser = browser::of(&app, request);
     match complete(&app, &id, answer, &browser).await {
         Ok(response) => response,
@@ -104,6 +126,7 @@ async fn end_sessions(
 }
 
 fn not_logged_out(description: &str) -> Response {
+    let description = described(description);
     let error = json!({"error": "invalid_request", "error_description": description});
     Response::builder()
         .status(StatusCode::BAD_REQUEST)

@@ -37,8 +37,11 @@ pub enum FormAction {
     },
     /// Ours, and the origin of this URL.
     OwnAnd(String),
-    /// The origin of this URL alone.
-    Only(String),
+    /// The origin of this URL, and wherever it redirects to: only it knows.
+    Onward {
+        url: String,
+        loopback_http: bool,
+    },
 }
 
 impl FormAction {
@@ -52,7 +55,13 @@ impl FormAction {
                 loopback_http: true,
             } => "'self' https: http://localhost:* http://127.0.0.1:*".into(),
             Self::OwnAnd(url) => format!("'self' {}", origin(url)),
-            Self::Only(url) => origin(url),
+            Self::Onward { url, loopback_http } => match origin(url) {
+                none if none == NOWHERE => none,
+                first => {
+                    let loopback_http = *loopback_http;
+                    format!("{first} {}", Self::AnyIdp { loopback_http }.sources())
+                }
+            },
         }
     }
 
@@ -71,9 +80,11 @@ impl FormAction {
 fn origin(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
-        _ => "'none'".into(),
+        _ => NOWHERE.into(),
     }
 }
+
+const NOWHERE: &str = "'none'";
 
 impl Page {
     pub(crate) fn new(template: &impl Template, status: StatusCode) -> Self {
@@ -446,10 +457,14 @@ pub struct PostFormPage<'a> {
     pub app: &'a str,
     pub url: &'a str,
     pub fields: &'a [(String, String)],
+    pub loopback_http: bool,
 }
 
 pub fn post_form(page: &PostFormPage<'_>) -> Page {
-    Page::new(page, StatusCode::OK).form_action(FormAction::Only(page.url.to_owned()))
+    Page::new(page, StatusCode::OK).form_action(FormAction::Onward {
+        url: page.url.to_owned(),
+        loopback_http: page.loopback_http,
+    })
 }
 
 /// One letter stands for the application's logo.

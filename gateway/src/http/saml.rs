@@ -154,7 +154,7 @@ async fn slo(app: &App, request: &Request, id: &str, callback: LogoutCallback<'_
     }
     match slo::consume(app, &open, callback, &browser.request_id).await {
         Ok(None) => missing(),
-        Ok(Some(slo::Answer::ToIdp(begin))) => to_idp(&begin, &open.connection.name),
+        Ok(Some(slo::Answer::ToIdp(begin))) => to_idp(app, &begin, &open.connection.name),
         Ok(Some(slo::Answer::Return { url })) => see_other(&url),
         Ok(Some(slo::Answer::Here { application })) => signed_out(application.as_deref()),
         Ok(Some(slo::Answer::Refused(error))) => {

@@ -58,6 +58,10 @@ pub struct DomainCheck {
     pub found: Vec<String>,
     /// For the person who keeps the DNS: what was found, and what to do.
     pub message: String,
+    /// Of `unavailable`: since when no look got an answer. After seven days of that the record of a verified domain
+    /// counts as missing.
+    #[serde(default)]
+    pub unanswered_since: Option<Timestamp>,
 }
 
 /// An email domain of an organization.
@@ -84,4 +88,11 @@ pub struct Domain {
     pub last_check: Option<DomainCheck>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// IDNA A-label, lower case, no trailing dot (SECURITY-MODEL G3).
+pub fn canonical_domain(domain: &str) -> Option<String> {
+    let domain = domain.trim().trim_end_matches('.');
+    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
+    (!ascii.is_empty() && ascii.contains('.') && ascii.len() <= 253).then_some(ascii)
 }

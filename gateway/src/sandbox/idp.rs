@@ -48,6 +48,7 @@ struct State {
     codes: HashMap<String, oidc::Grant>,
     last_code: Option<String>,
     tokens: HashMap<String, oidc::Grant>,
+    hides_documents: bool,
 }
 
 /// What the switches say, for answers that a person makes in the browser.
@@ -134,6 +135,15 @@ impl PracticeIdp {
         if !state.services.contains(&origin) {
             state.services.push(origin);
         }
+    }
+
+    /// Whether metadata and keys are not to be had, as in an outage of a part of the provider.
+    pub fn hide_documents(&self, hidden: bool) {
+        self.state().hides_documents = hidden;
+    }
+
+    pub fn hides_documents(&self) -> bool {
+        self.state().hides_documents
     }
 
     pub fn set_tile(&self, tile: Tile) {

@@ -9,6 +9,8 @@ pub struct Person {
     pub given_name: String,
     pub family_name: String,
     pub email: String,
+    /// What the OpenID provider says of it.
+    pub email_verified: bool,
     pub job_title: String,
     pub department: String,
     /// Display names.
@@ -24,6 +26,7 @@ impl Person {
             given_name: local.to_owned(),
             family_name: "Example".to_owned(),
             email: email.to_owned(),
+            email_verified: true,
             job_title: String::new(),
             department: String::new(),
             groups: Vec::new(),
@@ -106,6 +109,7 @@ pub fn seeded() -> Vec<Person> {
             given_name: given_name.to_owned(),
             family_name: family_name.to_owned(),
             email: format!("{}@{domain}", given_name.to_lowercase().replace('é', "e")),
+            email_verified: true,
             job_title: job_title.to_owned(),
             department: department.to_owned(),
             groups: groups.iter().map(|&group| group.to_owned()).collect(),

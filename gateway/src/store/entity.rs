@@ -28,6 +28,7 @@ pub mod events;
 pub mod groups;
 pub mod idempotency_keys;
 pub mod identities;
+pub mod idp_documents;
 pub mod login_responses;
 pub mod logins;
 pub mod logout_notices;

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, Set}
 use super::columns::JsonText;
 use super::entity::identities::{ActiveModel, Column, Entity};
 use super::entity::users as users_table;
-use super::users::LockedUser;
+use super::users::{self, LockedUser};
 use super::{OrgScope, Reads, StoreError, Tx};
 use crate::ids::{ConnectionId, UserId};
 use crate::model::Timestamp;
@@ -17,6 +17,15 @@ pub struct IdentityKey<'a> {
     pub connection: ConnectionId,
     pub issuer: &'a str,
     pub subject: &'a str,
+}
+
+/// What a login says of an identity.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimed<'a> {
+    pub idp_subject: &'a str,
+    pub groups: &'a [String],
+    /// The provider says that the email is not verified: nobody joins the user by it.
+    pub email_doubted: bool,
 }
 
 /// What is known of an identity since it signed in before.
@@ -56,14 +65,25 @@ pub async fn lock_user(
     Ok(user.map(|user| (user, last)))
 }
 
+/// Of several first logins of one identity at the same time, one goes on; the others wait for the end of its
+/// transaction, and then find what it has tied.
+pub async fn take_turn(tx: &Tx, scope: &OrgScope, key: IdentityKey<'_>) -> Result<(), StoreError> {
+    let IdentityKey {
+        connection,
+        issuer,
+        subject,
+    } = key;
+    let name = format!("identity {connection} {issuer} {subject}");
+    users::take_turn(tx, scope, std::iter::once(name)).await
+}
+
 /// Ties an identity to a user. False when it is tied already, perhaps by a login at the same moment.
 pub async fn insert(
     tx: &Tx,
     scope: &OrgScope,
     key: IdentityKey<'_>,
     user: UserId,
-    idp_subject: &str,
-    groups: &[String],
+    claimed: Claimed<'_>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let row = ActiveModel {
@@ -72,10 +92,11 @@ pub async fn insert(
         subject: Set(key.subject.to_owned()),
         organization_id: Set(scope.organization()),
         user_id: Set(user),
-        idp_subject: Set(idp_subject.to_owned()),
-        groups: Set(JsonText(groups.to_vec())),
+        idp_subject: Set(claimed.idp_subject.to_owned()),
+        groups: Set(JsonText(claimed.groups.to_vec())),
         created_at: Set(now),
         last_login_at: Set(now),
+        email_doubted: Set(claimed.email_doubted),
     };
     let inserted = Entity::insert(row)
         .on_conflict(
@@ -88,17 +109,19 @@ pub async fn insert(
     Ok(inserted == 1)
 }
 
-/// Notes a login, with the groups it claimed.
+/// Notes a login, with what it claimed.
 pub async fn touch(
     tx: &Tx,
     scope: &OrgScope,
     key: IdentityKey<'_>,
-    groups: &[String],
+    claimed: Claimed<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let groups = JsonText(claimed.groups.to_vec());
     scope
         .update::<Entity>()
-        .col_expr(Column::Groups, Expr::value(JsonText(groups.to_vec())))
+        .col_expr(Column::Groups, Expr::value(groups))
+        .col_expr(Column::EmailDoubted, Expr::value(claimed.email_doubted))
         .col_expr(Column::LastLoginAt, Expr::value(now))
         .filter(Column::ConnectionId.eq(key.connection))
         .filter(Column::Issuer.eq(key.issuer))

@@ -4,6 +4,7 @@
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, Statement,
+    Value,
 };
 
 use super::entity::{applications, logout_notices, sessions};
@@ -74,30 +75,51 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Takes at most `limit` due notices. They come back by themselves when nothing is heard of them for a minute.
+/// Takes at most `limit` due notices, of one application at most `each`, and none of the applications `left_out`. They
+/// come back by themselves when nothing is heard of them for a minute.
 #[expect(
     clippy::disallowed_methods,
     reason = "the worker serves every organization; a notice names its own application"
 )]
-pub async fn claim(store: &Store, now: Timestamp, limit: usize) -> Result<Vec<Notice>, StoreError> {
+pub async fn claim(
+    store: &Store,
+    now: Timestamp,
+    limit: usize,
+    each: usize,
+    left_out: &[ApplicationId],
+) -> Result<Vec<Notice>, StoreError> {
     let backend = store.read().db().get_database_backend();
-    let due = format!(
-        "SELECT session_id FROM logout_notices WHERE due_at <= $1 ORDER BY due_at LIMIT {limit}"
-    );
     let now = now.0.timestamp_millis();
+    let mut values: Vec<Value> = vec![now.into(), (now + LEASE_MS).into()];
+    let mut others = String::new();
+    for application in left_out {
+        values.push((*application).into());
+        let separator = if others.is_empty() { "" } else { ", " };
+        others.push_str(&format!("{separator}${}", values.len()));
+    }
+    let others = match left_out {
+        [] => String::new(),
+        _ => format!("AND application_id NOT IN ({others})"),
+    };
     // Nothing to do, most of the time: that costs a read only.
-    let look = Statement::from_sql_and_values(backend, due.as_str(), [now.into()]);
+    let look = "SELECT 1 FROM logout_notices WHERE due_at <= $1 LIMIT 1";
+    let look = Statement::from_sql_and_values(backend, look, [now.into()]);
     if store.read().db().query_one_raw(look).await?.is_none() {
         return Ok(Vec::new());
     }
+    // The longest due of each application, and of those the longest due: a thousand notices of one application must
+    // not stand before the first of another.
     let sql = format!(
         "UPDATE logout_notices SET attempts = attempts + 1, due_at = $2 \
-         WHERE session_id IN ({due} {skip}) \
+         WHERE session_id IN (SELECT session_id FROM logout_notices WHERE due_at <= $1 AND session_id IN \
+            (SELECT session_id FROM (SELECT session_id, due_at, \
+                ROW_NUMBER() OVER (PARTITION BY application_id ORDER BY due_at, session_id) AS place \
+                FROM logout_notices WHERE due_at <= $1 {others}) AS placed \
+             WHERE place <= {each} ORDER BY due_at LIMIT {limit}) {skip}) \
          RETURNING session_id, user_id, application_id, attempts",
         skip = store.skip_locked()
     );
     let tx = store.begin().await?;
-    let values = [now.into(), (now + LEASE_MS).into()];
     let statement = Statement::from_sql_and_values(backend, sql, values);
     let claimed = Notice::find_by_statement(statement).all(tx.db()).await?;
     tx.commit().await?;

@@ -15,8 +15,9 @@ use super::entity::users::{ActiveModel, Column, Entity, Model};
 use super::entity::{directory_users, groups, identities, memberships, user_roles};
 use super::{OrgScope, Reads, StoreError, Tx};
 use crate::ids::{ConnectionId, DirectoryId, OrganizationId, UserId};
-use crate::model::{GroupRef, Profile, Timestamp, User, UserRole, UserSource};
+use crate::model::{GroupRef, Profile, Timestamp, User, UserRole, UserSource, canonical_domain};
 
+pub(super) use join::take_turn;
 pub use join::{JoinKey, find_to_join, is_shut_out};
 
 /// How many ids go into one statement: far below the 32,766 values that SQLite takes.
@@ -304,9 +305,17 @@ pub async fn remove(tx: &Tx, scope: &OrgScope, ids: &[UserId]) -> Result<(), Sto
     Ok(())
 }
 
-/// The form in which emails are compared.
+/// The form in which emails are compared. Of the local part ASCII alone: Unicode's lower case of a KELVIN SIGN is a
+/// `k`, and whether two letters are one is the mail server's to say.
 fn fold(email: &str) -> String {
-    email.to_lowercase()
+    match email.rsplit_once('@') {
+        Some((local, domain)) => {
+            let local = local.to_ascii_lowercase();
+            let domain = canonical_domain(domain).unwrap_or_else(|| domain.to_lowercase());
+            format!("{local}@{domain}")
+        }
+        None => email.to_ascii_lowercase(),
+    }
 }
 
 impl UserRecord {

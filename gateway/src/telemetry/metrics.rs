@@ -28,6 +28,7 @@ struct Counters {
     webhook_attempts: IntCounterVec,
     webhook_delivery_latency: Histogram,
     webhook_streams_blocked: IntGauge,
+    logout_notices_abandoned: IntCounter,
     lease_takeovers: IntCounter,
     outbox_lag: Gauge,
     outbox_unsequenced_events: IntGauge,
@@ -92,6 +93,10 @@ impl Metrics {
             webhook_streams_blocked: register.add(IntGauge::new(
                 "webhook_streams_blocked",
                 "Delivery streams that wait for a retry.",
+            )?)?,
+            logout_notices_abandoned: register.add(IntCounter::new(
+                "logout_notices_abandoned_total",
+                "Back-channel logout notices that no attempt got to their application.",
             )?)?,
             lease_takeovers: register.add(IntCounter::new(
                 "lease_takeovers_total",
@@ -176,6 +181,10 @@ impl Metrics {
         self.0.webhook_streams_blocked.set(streams);
     }
 
+    pub fn logout_notice_abandoned(&self) {
+        self.0.logout_notices_abandoned.inc();
+    }
+
     pub fn lease_taken_over(&self) {
         self.0.lease_takeovers.inc();
     }
@@ -252,6 +261,7 @@ mod tests {
         metrics.webhook_attempt("accepted");
         metrics.webhook_delivered(took);
         metrics.set_webhook_streams_blocked(3);
+        metrics.logout_notice_abandoned();
         metrics.lease_taken_over();
         metrics.set_outbox_lag(took);
         metrics.set_outbox_unsequenced_events(4);
@@ -267,6 +277,7 @@ mod tests {
         http_server_request_duration_seconds_sum{http_request_method="_OTHER",http_response_status_code="404",http_route="unmatched"} 0.007
         http_server_request_duration_seconds_count{http_request_method="_OTHER",http_response_status_code="404",http_route="unmatched"} 1
         lease_takeovers_total 1
+        logout_notices_abandoned_total 1
         outbox_lag_seconds 0.007
         outbox_unsequenced_events 4
         rate_limited_total{limit="address"} 1

@@ -66,8 +66,13 @@ async fn metadata_and_keys_survive_an_outage_of_the_provider() {
     login.later(TimeDelta::seconds(2));
     assert_eq!(login.code_with(&connector).await, "ok");
     assert_eq!(login.idp.asked("/jwks"), 3);
-    login.later(TimeDelta::hours(25));
+    // A day from when it was missed first, however long nobody signed in.
+    login.later(TimeDelta::hours(60));
     login.idp.down = vec!["/jwks"];
+    assert_eq!(login.code_with(&connector).await, "ok");
+    login.later(TimeDelta::hours(23));
+    assert_eq!(login.code_with(&connector).await, "ok");
+    login.later(TimeDelta::hours(1));
     assert_eq!(
         login.code_with(&connector).await,
         "idp_unreachable",
@@ -103,4 +108,27 @@ async fn a_change_of_settings_keeps_what_is_known_of_the_same_provider() {
     login.settings.issuer = "https://other.example".into();
     let elsewhere = login.connector().remembering(&before);
     assert_eq!(login.code_with(&elsewhere).await, "idp_unreachable");
+}
+
+#[tokio::test]
+async fn kept_documents_stand_in_after_a_restart_during_an_outage() {
+    let mut login = Login::new();
+    let before = login.connector();
+    assert_eq!(before.new_documents(), None);
+    assert_eq!(login.code_with(&before).await, "ok");
+    let kept = before.new_documents().expect("both were read");
+    assert_eq!(before.new_documents(), None, "nothing new");
+
+    login.idp.down = vec![METADATA, "/jwks"];
+    let after = login.connector();
+    assert_eq!(login.code_with(&after).await, "idp_unreachable");
+    assert!(after.lacks_documents() && after.recall(&kept, login.now));
+    assert_eq!(login.code_with(&after).await, "ok");
+    login.later(TimeDelta::hours(24));
+    assert_eq!(login.code_with(&after).await, "idp_unreachable");
+
+    // Of another issuer they are worth nothing.
+    login.settings.issuer = "https://other.example".into();
+    let elsewhere = login.connector();
+    assert!(!elsewhere.recall(&kept, login.now));
 }

@@ -207,6 +207,7 @@ pub(super) fn is_blank(settings: &Settings, field: &str) -> bool {
             "oidc.issuer" => oidc.issuer.is_empty(),
             "oidc.client_id" => oidc.client_id.is_empty(),
             "oidc.client_secret" => oidc.client_secret.is_none(),
+            "oidc.tenant" => oidc.tenant.as_deref().is_none_or(str::is_empty),
             "oidc.previous_client_secret" => oidc.previous_client_secret.is_none(),
             _ => false,
         },

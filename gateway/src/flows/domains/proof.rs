@@ -79,6 +79,7 @@ pub(super) fn unanswered(domain: &Domain, error: &DnsError, now: Timestamp) -> D
         name: domain.txt_record.name.clone(),
         found: Vec::new(),
         message: format!("{error}. This says nothing about the record: it is looked for again."),
+        unanswered_since: Some(now),
     }
 }
 
@@ -125,6 +126,7 @@ fn diagnose(domain: &str, record: &TxtRecord, found: &Found, now: Timestamp) -> 
             .map(|value| value.chars().take(MAX_VALUE_CHARS).collect())
             .collect(),
         message,
+        unanswered_since: None,
     };
     let here = &found.here.values;
     if here.iter().any(is_right) {

@@ -7,6 +7,10 @@ use crate::model::{Domain, DomainCheck, DomainCheckResult, DomainState, Timestam
 /// How long a proven domain goes on routing without its record.
 const GRACE: TimeDelta = TimeDelta::days(7);
 
+/// How long name servers may answer nothing before that counts as a missing record: a domain that was given up may
+/// have none that would say so.
+const SILENCE: TimeDelta = TimeDelta::days(7);
+
 /// How long a new domain is looked for by itself.
 const PATIENCE: TimeDelta = TimeDelta::days(14);
 
@@ -26,7 +30,7 @@ pub enum Occasion {
 /// The domain after a look. `None` when there is nothing to write: it is trusted, or all is as it was.
 pub(super) fn of(
     before: &Domain,
-    check: DomainCheck,
+    mut check: DomainCheck,
     occasion: Occasion,
     now: Timestamp,
 ) -> Option<Domain> {
@@ -35,10 +39,22 @@ pub(super) fn of(
         return None;
     }
     let mut after = before.clone();
+    let silent_before = before
+        .last_check
+        .as_ref()
+        .filter(|last| last.result == DomainCheckResult::Unavailable);
     match (before.state, check.result) {
-        (_, DomainCheckResult::Unavailable) => {}
+        (state, DomainCheckResult::Unavailable) => {
+            let since = silent_before.and_then(|last| last.unanswered_since);
+            let since = since.unwrap_or(check.checked_at);
+            check.unanswered_since = Some(since);
+            if state == Verified && now.0 - since.0 >= SILENCE {
+                miss(&mut after, now);
+            }
+        }
         (Verified, DomainCheckResult::Found) => {
-            if occasion == Occasion::Asked && before.missing_since.is_none() {
+            let all_is_well = before.missing_since.is_none() && silent_before.is_none();
+            if occasion == Occasion::Asked && all_is_well {
                 return None;
             }
             after.missing_since = None;
@@ -48,13 +64,7 @@ pub(super) fn of(
             after.verified_at = Some(now);
             after.missing_since = None;
         }
-        (Verified, _) => {
-            let since = *after.missing_since.get_or_insert(now);
-            if now.0 - since.0 >= GRACE {
-                after.state = Failed;
-                after.verified_at = None;
-            }
-        }
+        (Verified, _) => miss(&mut after, now),
         (Pending, _) => {
             if occasion == Occasion::Asked || now.0 - before.created_at.0 >= PATIENCE {
                 after.state = Failed;
@@ -64,6 +74,15 @@ pub(super) fn of(
     }
     after.last_check = Some(check);
     Some(after)
+}
+
+/// The record of a verified domain is not there: its grace begins, or ends.
+fn miss(domain: &mut Domain, now: Timestamp) {
+    let since = *domain.missing_since.get_or_insert(now);
+    if now.0 - since.0 >= GRACE {
+        domain.state = DomainState::Failed;
+        domain.verified_at = None;
+    }
 }
 
 /// The domain of an organization whose record is gone, and which another one has proven.
@@ -78,6 +97,7 @@ pub(super) fn lost(held: &Domain, now: Timestamp) -> Domain {
             name: held.txt_record.name.clone(),
             found: Vec::new(),
             message: "The record is gone, and another organization has proven this domain.".into(),
+            unanswered_since: None,
         }),
         updated_at: now,
         ..held.clone()

@@ -12,30 +12,42 @@ use crate::flows::discovery::domain_of_email;
 use crate::flows::roles;
 use crate::ids::UserId;
 use crate::model::{Cause, Email, EventType, IdentityEvent, Profile, Timestamp, User, UserChange};
-use crate::store::identities::{self, IdentityKey};
+use crate::store::identities::{self, Claimed, IdentityKey};
 use crate::store::users::{self, JoinKey, LockedUser, UserRecord};
 use crate::store::{StoreError, Tx};
 
 /// An identity's `last_login_at` is at most so much behind: the logins themselves are on record.
 const LOGIN_NOTED_EVERY: TimeDelta = TimeDelta::hours(1);
 
-/// The user of this login, made or brought up to date, with roles; or why nobody signs in.
+/// The user of this login, made or brought up to date, with roles; or why nobody signs in. Without `groups_known` the
+/// provider left the groups out: those of the last login stay, in `identity` too.
 pub(super) async fn resolve(
     app: &App,
     tx: &Tx,
     open: &OpenConnection,
-    identity: &NormalizedIdentity,
+    identity: &mut NormalizedIdentity,
+    groups_known: bool,
     cause: &Cause,
 ) -> Result<Result<User, ConnectorError>, Error> {
     let scope = &open.scope;
     let now = Timestamp(app.clock.now());
+    let (issuer, subject) = (identity.issuer.clone(), identity.subject.clone());
     let key = IdentityKey {
         connection: open.connection.id,
-        issuer: &identity.issuer,
-        subject: &identity.subject,
+        issuer: &issuer,
+        subject: &subject,
     };
     // Held until the session is there: a deactivation comes before and is seen, or after and ends it.
-    let known = match identities::lock_user(tx, scope, key).await? {
+    let mut tied = identities::lock_user(tx, scope, key).await?;
+    if tied.is_none() {
+        identities::take_turn(tx, scope, key).await?;
+        tied = identities::lock_user(tx, scope, key).await?;
+    }
+    if let (Some((_, last)), false) = (&tied, groups_known) {
+        identity.groups.clone_from(&last.groups);
+    }
+    let identity = &*identity;
+    let known = match tied {
         Some((user, last)) => Some((user, Some(last))),
         None => match users::find_to_join(tx, scope, join_key(app, open, identity)).await? {
             Some(id) => match users::lock_one(tx, scope, id).await? {
@@ -63,16 +75,9 @@ pub(super) async fn resolve(
         }
         let id = UserId::generate(&*app.clock, &*app.entropy);
         users::insert(tx, scope, id, &first_record(identity), now).await?;
-        identities::insert(
-            tx,
-            scope,
-            key,
-            id,
-            &identity.idp_subject,
-            &identity.groups,
-            now,
-        )
-        .await?;
+        if !identities::insert(tx, scope, key, id, claimed(identity), now).await? {
+            return Err(StoreError::Stale.into());
+        }
         let user = users::find(tx, scope, id).await?.ok_or(StoreError::Stale)?;
         let user = roles::grant_first(tx, scope, user).await?;
         let event = IdentityEvent::new(EventType::UserCreated, source(open), id, &user);
@@ -87,11 +92,14 @@ pub(super) async fn resolve(
         .as_ref()
         .is_none_or(|last| last.groups != identity.groups);
     match last {
-        Some(last) if !groups_changed && now.0 - last.at.0 < LOGIN_NOTED_EVERY => {}
-        Some(_) => identities::touch(tx, scope, key, &identity.groups, now).await?,
+        // What is doubted is written down before the email may become the user's.
+        Some(last)
+            if !groups_changed
+                && !claimed(identity).email_doubted
+                && now.0 - last.at.0 < LOGIN_NOTED_EVERY => {}
+        Some(_) => identities::touch(tx, scope, key, claimed(identity), now).await?,
         None => {
-            let subject = &identity.idp_subject;
-            identities::insert(tx, scope, key, id, subject, &identity.groups, now).await?;
+            identities::insert(tx, scope, key, id, claimed(identity), now).await?;
         }
     }
     // A directory knows its people better than a login: only people whom none feeds follow their logins.
@@ -124,13 +132,24 @@ pub(super) async fn resolve(
     Ok(Ok(user))
 }
 
+fn claimed(identity: &NormalizedIdentity) -> Claimed<'_> {
+    Claimed {
+        idp_subject: &identity.idp_subject,
+        groups: &identity.groups,
+        email_doubted: identity.idp_email_verified == Some(false),
+    }
+}
+
 /// The source of the events that a login causes.
 fn source(open: &OpenConnection) -> String {
     format!("/connections/{}", open.connection.id)
 }
 
 fn join_key<'a>(app: &App, open: &OpenConnection, identity: &'a NormalizedIdentity) -> JoinKey<'a> {
-    let verified_email = identity.email.as_deref().filter(|email| {
+    // What the IdP itself does not vouch for, anybody may have typed there.
+    let doubted = claimed(identity).email_doubted;
+    let email = identity.email.as_deref().filter(|_| !doubted);
+    let verified_email = email.filter(|email| {
         domain_of_email(email).is_some_and(|domain| app.store.owns_domain(&open.scope, &domain))
     });
     JoinKey {

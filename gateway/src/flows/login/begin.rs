@@ -1,10 +1,12 @@
 //! The begin of a login: a pending row, and the browser on its way to the IdP.
 
+use std::sync::Arc;
+
 use connectors::{Begin, BeginLogin, CheckName, ConnectorError, Protocol, Trace};
 use serde::{Deserialize, Serialize};
 
 use super::complete::{Refusal, record_failure};
-use super::{Browser, LOGIN_LIFETIME, OpenConnection};
+use super::{Browser, LOGIN_LIFETIME, OpenConnection, documents};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{AuthorizeRequest, Prompt};
@@ -39,7 +41,7 @@ pub(super) struct Pending {
 /// login with its trace.
 pub async fn begin(
     app: &App,
-    open: &OpenConnection,
+    open: &Arc<OpenConnection>,
     request: AuthorizeRequest,
     browser: &Browser,
 ) -> Result<Result<Begun, Refusal>, Error> {
@@ -92,7 +94,14 @@ pub async fn begin(
         acr_values: request.acr_values.clone(),
         now,
     };
-    let begin = match open.connector.begin(login, &app.egress).await {
+    let mut begun = open.connector.begin(login.clone(), &app.egress).await;
+    if let Err(error) = &begun
+        && documents::recall(app, open, error).await?
+    {
+        begun = open.connector.begin(login, &app.egress).await;
+    }
+    documents::keep(app, open);
+    let begin = match begun {
         Ok(begin) => begin,
         Err(error) => {
             return Ok(Err(record_failure(

@@ -7,7 +7,7 @@ use connectors::{
 };
 
 use super::begin::{Pending, new_login, protocol};
-use super::{Browser, LOGIN_LIFETIME, OpenConnection, response, unsolicited};
+use super::{Browser, LOGIN_LIFETIME, OpenConnection, documents, response, unsolicited};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::connections;
@@ -298,10 +298,19 @@ pub(super) async fn check(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Completion {
     if !matches!(&*open.connector, Connector::Saml(_)) {
-        return open
-            .connector
-            .complete(callback, expected, now, &app.egress)
-            .await;
+        let complete = |callback| {
+            open.connector
+                .complete(callback, expected, now, &app.egress)
+        };
+        let mut completion = complete(callback.clone()).await;
+        if let Err(error) = &completion.outcome
+            && documents::recall(app, open, error).await.unwrap_or(false)
+        {
+            // The code is not spent: keys come before it.
+            completion = complete(callback).await;
+        }
+        documents::keep(app, open);
+        return completion;
     }
     let connector = Arc::clone(&open.connector);
     let expected = expected.cloned();

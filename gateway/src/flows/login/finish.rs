@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use connectors::{CheckName, ConnectorError, NormalizedIdentity, Settings, Trace};
 
 use super::begin::protocol;
-use super::complete::{Refusal, fail_in, record_failure};
+use super::complete::{Refusal, check_email, fail_in, record_failure};
 use super::{Browser, OpenConnection, account};
 use crate::app::App;
 use crate::error::Error;
@@ -14,8 +14,8 @@ use crate::flows::authorize::{AuthorizeRequest, ReturnTo};
 use crate::flows::logout;
 use crate::ids::SessionId;
 use crate::model::{
-    Act, ActorKind, Application, Cause, EventType, IdentityEvent, LoginOutcome, LoginState,
-    Session, SessionClaims, SessionState, Timestamp, User,
+    Act, ActorKind, Application, Cause, ConnectionState, EventType, IdentityEvent, LoginOutcome,
+    LoginState, Session, SessionClaims, SessionState, Timestamp, User,
 };
 use crate::store::logins::StoredLogin;
 use crate::store::tokens::{self, StoredCode};
@@ -109,6 +109,15 @@ pub async fn finish(
     };
     let client = client.application.clone();
 
+    // What held at the callback may have been taken back since: the connection, or the domain.
+    let standing = match open.connection.state {
+        ConnectionState::Active => check_email(app, &open, &identity, &mut trace),
+        _ => Err(ConnectorError::ConnectionInactive),
+    };
+    if let Err(error) = standing {
+        let refusal = record_failure(app, &open, stored, trace, error, browser).await?;
+        return Ok(Finished::Refused(Box::new(refusal)));
+    }
     if !solicited && decision.is_none() {
         return Ok(Finished::Confirm(confirmation(
             &open,
@@ -180,7 +189,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// One transaction: the user and roles, the session, the code, the events.
-    async fn sign_in(self, app: &App, mut trace: Trace) -> Result<Finished, Error> {
+    async fn sign_in(mut self, app: &App, mut trace: Trace) -> Result<Finished, Error> {
         let open = self.open;
         let scope = &open.scope;
         let now = app.clock.now();
@@ -190,7 +199,10 @@ impl Attempt<'_> {
             &self.browser.request_id,
         );
         let tx = app.store.begin().await?;
-        let user = match account::resolve(app, &tx, open, &self.identity, &cause).await? {
+        let groups_known = !trace.has_warned("groups_truncated");
+        let identity = &mut self.identity;
+        let resolved = account::resolve(app, &tx, open, identity, groups_known, &cause);
+        let user = match resolved.await? {
             Ok(user) => user,
             Err(error) => {
                 // What `resolve` may have written goes; the refusal is kept in its place.
@@ -198,6 +210,11 @@ impl Attempt<'_> {
                 return self.refuse(app, trace, error).await;
             }
         };
+        let hinted = self.request.hinted_user;
+        if hinted.is_some_and(|hinted| hinted != user.id) {
+            drop(tx);
+            return self.refuse(app, trace, ConnectorError::UserMismatch).await;
+        }
         trace.pass_with(CheckName::User, &user.id.to_string());
         let id = self.stored.login.id;
         if !logins::succeed(&tx, scope, id, user.id, &trace, Timestamp(now)).await? {

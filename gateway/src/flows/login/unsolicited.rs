@@ -128,5 +128,6 @@ fn request_of_nobody(client: &Application) -> AuthorizeRequest {
         domain_hint: None,
         organization_id: None,
         connection_id: None,
+        hinted_user: None,
     }
 }

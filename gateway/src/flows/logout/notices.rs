@@ -1,10 +1,12 @@
 //! Tells applications of sessions that have ended: a signed logout token to each `backchannel_logout_uri`
 //! (OpenID Connect Back-Channel Logout 1.0). Every replica runs this.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,7 +23,9 @@ use crate::webhooks::schedule;
 /// How often a replica looks.
 const EVERY: Duration = Duration::from_secs(1);
 /// Requests in flight at a time.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 64;
+/// Of those, to one application: one that is slow must not hold up what the others are to hear.
+const EACH: usize = 8;
 /// Back-Channel Logout 1.0, section 2.4: preferably at most two minutes.
 const LIFETIME: TimeDelta = TimeDelta::minutes(2);
 /// The member of `events` that makes a token a logout token (section 2.4).
@@ -42,30 +46,75 @@ struct LogoutClaims {
     events: Value,
 }
 
-/// Tells what is due until the drain begins.
+/// Tells what is due until the drain begins; then what is under way ends.
 pub async fn run(app: App) {
-    loop {
-        let told = tell_due(&app).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "logout notices could not be read or written");
-            0
-        });
-        if told == AT_ONCE && !app.drain.has_begun() {
-            continue;
+    let mut under_way = FuturesUnordered::new();
+    // Requests in flight by application. Nothing more of it is claimed before they have ended.
+    let mut busy: HashMap<ApplicationId, usize> = HashMap::new();
+    let mut look = true;
+    let mut next_look = tokio::time::interval(EVERY);
+    next_look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !app.drain.has_begun() {
+        if look {
+            let claimed = claim(&app, AT_ONCE - under_way.len(), &busy).await;
+            let claimed = claimed.unwrap_or_else(|error| {
+                tracing::warn!(%error, "logout notices could not be read");
+                Vec::new()
+            });
+            for notice in claimed {
+                *busy.entry(notice.application_id).or_default() += 1;
+                under_way.push(tell_one(&app, notice));
+            }
         }
-        tokio::select! {
-            () = app.drain.begun() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
+        look = tokio::select! {
+            () = app.drain.begun() => break,
+            Some(told) = under_way.next(), if !under_way.is_empty() => end(&mut busy, told),
+            _ = next_look.tick() => true,
+        };
     }
+    while under_way.next().await.is_some() {}
 }
 
-/// One round; returns how many were due.
-pub async fn tell_due(app: &App) -> Result<usize, Error> {
+async fn claim(
+    app: &App,
+    free: usize,
+    busy: &HashMap<ApplicationId, usize>,
+) -> Result<Vec<Notice>, Error> {
+    if free == 0 {
+        return Ok(Vec::new());
+    }
     let now = Timestamp(app.clock.now());
-    let claimed = logout_notices::claim(&app.store, now, AT_ONCE).await?;
+    let busy: Vec<ApplicationId> = busy.keys().copied().collect();
+    Ok(logout_notices::claim(&app.store, now, free, EACH, &busy).await?)
+}
+
+/// Whether that was the last one of its application, which may have more to hear.
+fn end(busy: &mut HashMap<ApplicationId, usize>, told: ApplicationId) -> bool {
+    let left = busy.get_mut(&told).map_or(0, |count| {
+        *count -= 1;
+        *count
+    });
+    if left == 0 {
+        busy.remove(&told);
+    }
+    left == 0
+}
+
+/// Whom it told, or tried to.
+async fn tell_one(app: &App, notice: Notice) -> ApplicationId {
+    if let Err(error) = tell(app, notice).await {
+        tracing::warn!(%error, session_id = %notice.session_id, "a logout notice could not be sent");
+    }
+    notice.application_id
+}
+
+/// One round, to its end.
+#[cfg(test)]
+pub(crate) async fn tell_due(app: &App) -> Result<usize, Error> {
+    let claimed = claim(app, AT_ONCE, &HashMap::new()).await?;
     let count = claimed.len();
-    for result in join_all(claimed.into_iter().map(|notice| tell(app, notice))).await {
-        result?;
+    for notice in claimed {
+        tell(app, notice).await?;
     }
     Ok(count)
 }
@@ -122,7 +171,10 @@ async fn tell(app: &App, notice: Notice) -> Result<(), Error> {
     );
     match next {
         Some(at) => logout_notices::postpone(&app.store, notice.session_id, Timestamp(at)).await?,
-        None => logout_notices::remove(&app.store, notice.session_id).await?,
+        None => {
+            app.metrics.logout_notice_abandoned();
+            logout_notices::remove(&app.store, notice.session_id).await?;
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! person belongs and signed in always comes. A claim without a value is left out (OIDC Core 5.3.2).
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::app::App;
 use crate::flows::discovery::domain_of_email;
@@ -85,13 +86,15 @@ impl IdentityClaims {
     ) -> Self {
         let asked = |name: &str| scope.iter().any(|scope| scope == name);
         let email = user.email.clone().filter(|_| asked("email"));
+        let said = &stored.claims;
+        let doubted = said.raw_attributes.get("email_verified") == Some(&Value::Bool(false));
         let email_verified = email.as_deref().map(|email| {
-            domain_of_email(email)
-                .is_some_and(|domain| app.store.owns_domain(&tenant.scope, &domain))
+            !doubted
+                && domain_of_email(email)
+                    .is_some_and(|domain| app.store.owns_domain(&tenant.scope, &domain))
         });
         let profile = asked("profile");
         let name = user.name.clone().or_else(|| user.display_name.clone());
-        let said = &stored.claims;
         Self {
             sub: user.id,
             email,

@@ -100,17 +100,17 @@ fn successor(vault: &Vault, token: &str) -> String {
     vault.hash(&format!("refresh token after {token}"))
 }
 
-/// The scope for this time: what is asked for of what was granted, or all of it. `None` when more is asked for.
+/// The scope for this time: what is asked for of what was granted, or all of it. `None` when anything else is asked
+/// for, be it a scope that there is not (RFC 6749 6).
 fn narrowed(granted: &str, asked: Option<&str>) -> Option<Vec<String>> {
     let granted: Vec<String> = granted.split(' ').map(str::to_owned).collect();
     let Some(asked) = asked else {
         return Some(granted);
     };
-    let asked = scopes(Some(asked));
-    asked
-        .iter()
-        .all(|scope| granted.contains(scope))
-        .then_some(asked)
+    let was_granted = |word: &str| granted.iter().any(|scope| scope == word);
+    let mut words = asked.split(' ').filter(|word| !word.is_empty());
+    let known = scopes(Some(asked));
+    (words.all(was_granted) && !known.is_empty()).then_some(known)
 }
 
 #[cfg(test)]
@@ -122,7 +122,9 @@ mod tests {
         let granted = "openid email offline_access";
         let ask = |scope| narrowed(granted, scope);
         assert_eq!(ask(None).unwrap().join(" "), granted);
-        assert_eq!(ask(Some("email unknown")).unwrap(), ["email"]);
-        assert_eq!(ask(Some("openid roles")), None);
+        assert_eq!(ask(Some("email  email")).unwrap(), ["email"]);
+        for more in ["openid roles", "email unknown", "email\u{a0}openid", " "] {
+            assert_eq!(ask(Some(more)), None, "{more}");
+        }
     }
 }

@@ -5,11 +5,12 @@ use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{Body, IntoResponse, Request, Response, handler};
 
+use super::error::described;
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::authorize::{
     AuthorizeError, AuthorizeRequest, Parameters, Prompt, ResponseMode, ReturnTo, check, client_id,
-    redirect_with, unknown_client,
+    redirect_with, unknown_client, with_hint,
 };
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Refusal};
@@ -68,8 +69,12 @@ pub(crate) async fn read(
         Err(error) => Err(error),
         Ok(id) => match applications::recall(&app.store, id).await? {
             None => Err(unknown_client()),
-            Some(stored) => check(&parameters, twice.as_deref(), &stored.application)
-                .map(|request| (request, stored.application.clone())),
+            Some(stored) => match check(&parameters, twice.as_deref(), &stored.application) {
+                Err(error) => Err(error),
+                Ok(request) => with_hint(app, request, &parameters)
+                    .await?
+                    .map(|request| (request, stored.application.clone())),
+            },
         },
     };
     Ok(checked.map_err(|error| refuse(app, &error)))
@@ -103,7 +108,8 @@ pub(crate) fn to_application(
     error: &str,
     description: &str,
 ) -> Response {
-    let answer = [("error", error), ("error_description", description)];
+    let description = described(description);
+    let answer = [("error", error), ("error_description", &description)];
     answer_to(app, return_to, &answer)
 }
 
@@ -127,6 +133,7 @@ pub(crate) fn answer_to(app: &App, return_to: &ReturnTo, answer: &[(&str, &str)]
                 app: host.as_deref().unwrap_or_default(),
                 url: &return_to.redirect_uri,
                 fields: &fields,
+                loopback_http: !app.public_url.is_secure(),
             })
             .into_response()
         }
@@ -214,7 +221,7 @@ pub(crate) async fn follow(
             };
             let passive = request.is_passive();
             match login::begin(app, &open, request, browser).await? {
-                Ok(begun) => Ok(to_idp(&begun.begin, &application.name)),
+                Ok(begun) => Ok(to_idp(app, &begun.begin, &application.name)),
                 Err(refusal) if passive => Ok(refused_passively(app, &refusal)),
                 Err(refusal) => error_page::refusal(app, &refusal, Some(application)).await,
             }
@@ -271,7 +278,7 @@ pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
         Some(request) => to_application(
             app,
             &request.return_to(),
-            "login_required",
+            error_page::standard_code(&refusal.error),
             &format!("{} ({})", refusal.error.code(), refusal.login),
         ),
         None => pages::error_of_status(StatusCode::BAD_REQUEST, None).into_response(),
@@ -279,7 +286,7 @@ pub(crate) fn refused_passively(app: &App, refusal: &Refusal) -> Response {
 }
 
 /// The browser on its way: a redirect, or a page that posts the request.
-pub(crate) fn to_idp(begin: &Begin, application: &str) -> Response {
+pub(crate) fn to_idp(app: &App, begin: &Begin, application: &str) -> Response {
     match begin {
         Begin::Redirect { url } => see_other(url),
         Begin::PostForm { url, fields } => pages::post_form(&PostFormPage {
@@ -287,6 +294,7 @@ pub(crate) fn to_idp(begin: &Begin, application: &str) -> Response {
             app: application,
             url,
             fields,
+            loopback_http: !app.public_url.is_secure(),
         })
         .into_response(),
     }

@@ -27,12 +27,24 @@ struct Body<'a> {
     error_description: &'a str,
 }
 
+/// A text in the characters that `error_description` may have (RFC 6749 4.1.2.1 and 5.2): what a stranger sent is
+/// quoted in some.
+pub(in crate::http) fn described(text: &str) -> String {
+    let allowed = |character| match character {
+        '"' => '\'',
+        '\\' => '/',
+        ' '..='~' => character,
+        _ => '?',
+    };
+    text.chars().map(allowed).collect()
+}
+
 impl OauthError {
     fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
         Self {
             status,
             error,
-            description: description.into(),
+            description: described(&description.into()),
             challenge: None,
             retry_after: None,
         }

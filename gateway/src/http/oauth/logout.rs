@@ -48,7 +48,7 @@ async fn end(app: &App, form: &str, request_id: &str) -> Result<Response, Error>
         request_id,
     };
     Ok(match logout::end_session(app, asked).await? {
-        Ok(Ended::AtIdp(application, begin)) => to_idp(&begin, &application.name),
+        Ok(Ended::AtIdp(application, begin)) => to_idp(app, &begin, &application.name),
         Ok(Ended::Return { url }) => see_other(&url),
         Ok(Ended::Here { application }) => signed_out(application.as_deref()),
         Err(refusal) => refused(&refusal.to_string()),

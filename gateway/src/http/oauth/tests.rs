@@ -8,6 +8,7 @@ mod desk;
 mod discovery;
 mod grants;
 mod negative;
+mod notices;
 mod par;
 mod refusals;
 mod rotation;

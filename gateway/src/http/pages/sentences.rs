@@ -79,6 +79,10 @@ pub fn sentence(code: &str, situation: &Situation<'_>) -> (String, Mender) {
         "user_deactivated" | "user_not_provisioned" => {
             (format!("Your account for {app} isn't active at {org}. Ask your IT team."), Mender::It)
         }
+        "user_mismatch" => (
+            format!("You signed in with another account than {app} asked for."),
+            Mender::User,
+        ),
         "idp_unreachable" => unanswered("no connection"),
         "token_exchange_failed" => unanswered("it did not accept its own code"),
         "discovery_invalid" => unanswered("its settings can't be read"),

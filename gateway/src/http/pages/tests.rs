@@ -45,6 +45,7 @@ const CODES: &[&str] = &[
     "email_domain_not_allowed",
     "user_deactivated",
     "user_not_provisioned",
+    "user_mismatch",
 ];
 
 fn at() -> DateTime<Utc> {
@@ -168,6 +169,7 @@ fn no_page_has_anything_inline_or_from_elsewhere() {
             app: "Desk",
             url: "https://idp.example/sso",
             fields: &fields,
+            loopback_http: false,
         }),
         error_of_status(StatusCode::NOT_FOUND, Some("req_1")),
         notice(&NoticePage {
@@ -240,10 +242,17 @@ fn forms_lead_only_where_their_page_must_go() {
         })
         .contains("form-action 'self' https:;")
     );
-    let idp = FormAction::Only("https://idp.example:8443/sso?x=1".into());
-    assert!(policy(idp).contains("form-action https://idp.example:8443;"));
-    let nowhere = FormAction::Only("javascript:alert(1)".into());
-    assert!(policy(nowhere).contains("form-action 'none';"));
+    let onward = |url: &str, loopback_http| {
+        policy(FormAction::Onward {
+            url: url.to_owned(),
+            loopback_http,
+        })
+    };
+    let idp = onward("http://10.0.0.1:8443/sso?x=1", false);
+    assert!(idp.contains("form-action http://10.0.0.1:8443 'self' https:;"));
+    let local = onward("https://idp.example/sso", true);
+    assert!(local.contains("form-action https://idp.example 'self' https: http://localhost:*"));
+    assert!(onward("javascript:alert(1)", true).contains("form-action 'none';"));
     let app = FormAction::OwnAnd("http://localhost:3000/callback".into());
     assert!(policy(app).contains("form-action 'self' http://localhost:3000;"));
 }

@@ -24,12 +24,14 @@ pub enum Fault {
     TransientSubject,
     Refused,
     BadSecret,
+    /// No failure: the person is said to have more groups than fit.
+    TooManyGroups,
 }
 
 use Fault::*;
 
 impl Fault {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         WrongAudience,
         WrongIssuer,
         WrongRecipient,
@@ -48,6 +50,7 @@ impl Fault {
         TransientSubject,
         Refused,
         BadSecret,
+        TooManyGroups,
     ];
 
     /// The value in forms.
@@ -71,6 +74,7 @@ impl Fault {
             TransientSubject => "transient_subject",
             Refused => "refused",
             BadSecret => "bad_secret",
+            TooManyGroups => "too_many_groups",
         }
     }
 
@@ -95,6 +99,7 @@ impl Fault {
             TransientSubject => "A subject that changes every time",
             Refused => "The identity provider refuses (person not assigned)",
             BadSecret => "The client secret is refused",
+            TooManyGroups => "A link instead of the groups",
         }
     }
 
@@ -121,7 +126,7 @@ impl Fault {
             OutsideDomain => &["email_domain_not_allowed"],
             TransientSubject => &["subject_transient"],
             Refused => &["idp_status"],
-            WrongNonce | BadSecret => &[],
+            WrongNonce | BadSecret | TooManyGroups => &[],
         }
     }
 
@@ -144,7 +149,7 @@ impl Fault {
             Refused => &["idp_error"],
             BadSecret => &["token_exchange_failed"],
             WrongRecipient | WrongDestination | WrongRequest | NotYetValid | ClockSkew
-            | TransientSubject => &[],
+            | TransientSubject | TooManyGroups => &[],
         }
     }
 

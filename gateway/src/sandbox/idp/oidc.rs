@@ -69,6 +69,7 @@ impl PracticeIdp {
             "token_endpoint": format!("{issuer}/token"),
             "userinfo_endpoint": format!("{issuer}/userinfo"),
             "jwks_uri": format!("{issuer}/jwks"),
+            "end_session_endpoint": format!("{issuer}/end_session"),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code"],
@@ -160,6 +161,16 @@ impl PracticeIdp {
             .extend_pairs(answer)
             .append_pair("state", &request.state)
             .append_pair("iss", &self.oidc_issuer());
+        Ok(to.into())
+    }
+
+    /// Where the browser goes after a logout (RP-Initiated Logout 1.0, section 3). Nobody is signed in here for
+    /// longer than one answer, so there is no session to end.
+    pub fn signed_out(&self, redirect_uri: &str, state: &str) -> Result<String, IdpError> {
+        self.check_service(redirect_uri)?;
+        let mut to = url::Url::parse(redirect_uri)
+            .map_err(|_| IdpError::Request("post_logout_redirect_uri"))?;
+        to.query_pairs_mut().append_pair("state", state);
         Ok(to.into())
     }
 
@@ -328,7 +339,7 @@ fn claims_of(grant: &Grant) -> Map<String, Value> {
             _ => &person.email,
         };
         claims.insert("email".into(), email.into());
-        claims.insert("email_verified".into(), true.into());
+        claims.insert("email_verified".into(), person.email_verified.into());
     }
     if has("profile") {
         claims.insert("name".into(), person.display_name().into());
@@ -336,7 +347,10 @@ fn claims_of(grant: &Grant) -> Map<String, Value> {
         claims.insert("family_name".into(), person.family_name.clone().into());
         claims.insert("preferred_username".into(), person.email.clone().into());
     }
-    if has("groups") {
+    if has("groups") && *fault == Some(Fault::TooManyGroups) {
+        // As Entra ID does it (OIDC Core 5.6.2).
+        claims.insert("_claim_names".into(), json!({"groups": "src1"}));
+    } else if has("groups") {
         claims.insert("groups".into(), person.groups.clone().into());
     }
     claims

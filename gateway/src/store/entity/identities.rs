@@ -20,6 +20,7 @@ pub struct Model {
     pub groups: JsonText<Vec<String>>,
     pub created_at: Timestamp,
     pub last_login_at: Timestamp,
+    pub email_doubted: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

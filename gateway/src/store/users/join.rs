@@ -1,14 +1,14 @@
 //! Which user a new source belongs to (CONTRACT section 5; SECURITY-MODEL G2).
 
-use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement, UnionType};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SelectStatement, UnionType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, Order, QueryFilter, QuerySelect, QueryTrait, Statement,
 };
 
 use super::fold;
 use crate::ids::UserId;
-use crate::store::entity::directory_users;
-use crate::store::entity::users::{Column, Entity};
+use crate::store::entity::users::{Column, Entity, Model};
+use crate::store::entity::{directory_users, identities};
 use crate::store::{OrgScope, Reads, StoreError, Tx};
 
 /// What a new source and an existing user may have in common.
@@ -34,14 +34,27 @@ pub async fn find_to_join(
 ) -> Result<Option<UserId>, StoreError> {
     let email = key.verified_email.map(fold);
     let keys = [
-        key.external_id.map(|id| format!("external_id {id}")),
-        email.as_ref().map(|email| format!("email {email}")),
+        key.external_id.map(|id| format!("join external_id {id}")),
+        email.as_ref().map(|email| format!("join email {email}")),
     ];
     take_turn(tx, scope, keys.into_iter().flatten()).await?;
     // One branch for each, not one `OR`: SQLite would read the whole organization for that. An external id goes
     // before an address.
     let by_external_id = key.external_id.map(|id| (0, Column::ExternalId.eq(id)));
-    let by_email = email.map(|email| (1, Column::EmailFolded.eq(email)));
+    // An address that its user's provider does not vouch for is not known to be that person's.
+    let doubted = || {
+        let identities = scope
+            .select::<identities::Entity>()
+            .select_only()
+            .column(identities::Column::UserId)
+            .filter(identities::Column::EmailDoubted.eq(true))
+            .filter(
+                Expr::col((identities::Entity, identities::Column::UserId))
+                    .equals((Entity, Column::Id)),
+            );
+        Expr::exists(identities.into_query())
+    };
+    let by_email = email.map(|email| (1, Column::EmailFolded.eq(email).and(doubted().not())));
     let branches = [by_external_id, by_email].into_iter().flatten();
     let mut branches =
         branches.map(|(rank, same)| candidates(scope, rank, same, key.without_directory));
@@ -60,13 +73,49 @@ pub async fn find_to_join(
     Ok(found.map(|row| row.try_get("", "id")).transpose()?)
 }
 
-/// Whether the organization has deactivated a user with this address. An unproven address joins nobody, but whom
-/// the organization has shut out must not come back by it as somebody new.
+/// Whether the organization has deactivated a user who is known by this address: as the primary or another email,
+/// or as the user name. An unproven address joins nobody, but whom the organization has shut out must not come back
+/// by it, or by an alias, as somebody new.
 pub async fn is_shut_out(tx: &Tx, scope: &OrgScope, email: &str) -> Result<bool, StoreError> {
-    let same = Column::EmailFolded
-        .eq(fold(email))
-        .and(Column::Active.eq(false));
-    Ok(scope.find::<Entity>(tx, same).await?.is_some())
+    let wanted = fold(email);
+    let (local, _) = wanted.rsplit_once('@').unwrap_or((&wanted, ""));
+    // As it stands in the profile's JSON.
+    let quoted = serde_json::to_string(local)?;
+    let quoted = quoted.trim_end_matches('"');
+    // Both databases fold ASCII here, whatever their locale. The databases find who may be meant, by the part that
+    // domains written in several ways have in common; the comparison itself is below.
+    let like = |column: Column, pattern: String| {
+        Func::lower(Expr::col(column)).like(LikeExpr::new(pattern).escape('!'))
+    };
+    let known_as = Column::EmailFolded
+        .eq(wanted.as_str())
+        .or(like(Column::UserName, format!("{}@%", literal(local))))
+        .or(like(Column::Profile, format!("%{}@%", literal(quoted))));
+    let candidates = scope
+        .select::<Entity>()
+        // Word for word as the index over the inactive has it: SQLite takes it for no parameter.
+        .filter(Expr::cust("active = FALSE"))
+        .filter(known_as)
+        .all(tx.db())
+        .await?;
+    let is_meant = |user: &Model| {
+        let others = user.profile.0.emails.iter().map(|email| &email.value);
+        let known_as = user.email.iter().chain(&user.user_name).chain(others);
+        known_as.into_iter().any(|address| fold(address) == wanted)
+    };
+    Ok(candidates.iter().any(is_meant))
+}
+
+/// A text in a `LIKE` pattern.
+fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            escaped.push('!');
+        }
+        escaped.push(character);
+    }
+    escaped
 }
 
 fn candidates(scope: &OrgScope, rank: i32, same: Expr, without_directory: bool) -> SelectStatement {
@@ -92,8 +141,9 @@ fn candidates(scope: &OrgScope, rank: i32, same: Expr, without_directory: bool) 
     query.into_query()
 }
 
-/// SQLite's writers take turns anyway.
-async fn take_turn(
+/// Waits until no other transaction of the organization that named one of these keys is open. SQLite's writers take
+/// turns anyway.
+pub(in crate::store) async fn take_turn(
     tx: &Tx,
     scope: &OrgScope,
     keys: impl Iterator<Item = String>,
@@ -103,7 +153,7 @@ async fn take_turn(
     }
     // In one order for everybody, or two transactions could wait for each other.
     let mut names: Vec<String> = keys
-        .map(|key| format!("join {} {key}", scope.organization()))
+        .map(|key| format!("{} {key}", scope.organization()))
         .collect();
     names.sort_unstable();
     let locks = (1..=names.len())

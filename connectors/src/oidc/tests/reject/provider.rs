@@ -76,6 +76,25 @@ pub(super) const CALLBACK: &[Case] = &[
             l.idp.metadata["authorization_response_iss_parameter_supported"] = true.into();
         },
     ),
+    (
+        "an error without the issuer that is promised",
+        "issuer_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.idp.metadata["authorization_response_iss_parameter_supported"] = true.into();
+            l.error = Some(("access_denied", ""));
+        },
+    ),
+    (
+        "an error with the issuer that is promised",
+        "idp_error",
+        CheckName::Callback,
+        |l| {
+            l.idp.metadata["authorization_response_iss_parameter_supported"] = true.into();
+            l.iss = Some("https://idp.example".into());
+            l.error = Some(("access_denied", ""));
+        },
+    ),
 ];
 
 pub(super) const DISCOVERY: &[Case] = &[

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Case;
-use crate::oidc::tests::fake_idp::{Login, Signer, noon};
+use crate::oidc::tests::fake_idp::{Login, METADATA, Signer, noon};
 use crate::{AttributeMapping, CheckName};
 
 pub(super) const SIGNATURE: &[Case] = &[
@@ -262,6 +262,18 @@ pub(super) const CLAIMS: &[Case] = &[
         },
     ),
     (
+        "a session that has ended",
+        "assertion_expired",
+        CheckName::IdToken,
+        |l| l.idp.claims["session_expiry"] = noon().timestamp().into(),
+    ),
+    (
+        "a session that ends at no time",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| l.idp.claims["session_expiry"] = "tomorrow".into(),
+    ),
+    (
         "another Entra tenant",
         "tenant_mismatch",
         CheckName::IdToken,
@@ -287,6 +299,44 @@ pub(super) const CLAIMS: &[Case] = &[
         CheckName::IdToken,
         |l| {
             l.settings.provider = Some("google".into());
+        },
+    ),
+    (
+        "a company's Google account where no domain is saved",
+        "tenant_mismatch",
+        CheckName::IdToken,
+        |l| {
+            l.settings.provider = Some("google".into());
+            l.idp.claims["hd"] = "acme.example".into();
+        },
+    ),
+    (
+        "a private account at Google's issuer, under no provider's name",
+        "tenant_mismatch",
+        CheckName::IdToken,
+        |l| issued_by(l, "https://accounts.google.com", METADATA),
+    ),
+    (
+        "a company's account at Google's issuer, under another name",
+        "tenant_mismatch",
+        CheckName::IdToken,
+        |l| {
+            issued_by(l, "https://accounts.google.com", METADATA);
+            l.settings.provider = Some("Our own".into());
+            l.idp.claims["hd"] = "globex.example".into();
+        },
+    ),
+    (
+        "another tenant than the one in Entra's issuer, under no provider's name",
+        "tenant_mismatch",
+        CheckName::IdToken,
+        |l| {
+            let issuer =
+                "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
+            let path =
+                "/11111111-2222-3333-4444-555555555555/v2.0/.well-known/openid-configuration";
+            issued_by(l, issuer, path);
+            l.idp.claims["tid"] = "99999999-2222-3333-4444-555555555555".into();
         },
     ),
     (
@@ -357,4 +407,12 @@ pub(super) const SUBJECT: &[Case] = &[
 
 fn remove(login: &mut Login, claim: &str) {
     login.idp.claims.as_object_mut().unwrap().remove(claim);
+}
+
+/// The provider is this issuer, whose metadata stand at `path`.
+fn issued_by(login: &mut Login, issuer: &str, path: &'static str) {
+    login.settings.issuer = issuer.into();
+    login.idp.metadata["issuer"] = issuer.into();
+    login.idp.claims["iss"] = issuer.into();
+    login.idp.answers = vec![(path, 200, login.idp.metadata.to_string())];
 }

@@ -93,6 +93,7 @@ impl Desk {
             domain_hint: None,
             organization_id: None,
             connection_id: None,
+            hinted_user: None,
         }
     }
 

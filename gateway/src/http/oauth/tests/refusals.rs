@@ -89,12 +89,14 @@ async fn a_scope_beyond_the_grant_is_refused() {
         .await;
     let tokens = desk.redeem(&code).await.ok();
     let token = tokens["refresh_token"].as_str().unwrap();
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", token),
-        ("scope", "openid roles"),
-    ];
-    assert_eq!(desk.token(&form).await.refusal(), (400, "invalid_scope"));
+    for scope in ["openid roles", "openid unknown"] {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("scope", scope),
+        ];
+        assert_eq!(desk.token(&form).await.refusal(), (400, "invalid_scope"));
+    }
 }
 
 #[tokio::test]
@@ -231,4 +233,46 @@ async fn only_a_form_in_the_body_is_read() {
         .body(query);
     desk.send(request).await.ok();
     assert_eq!(desk.get("/oauth/token").await.status, 405);
+}
+
+/// RFC 6749 4.1.2.1 and 5.2: %x20-21 / %x23-5B / %x5D-7E.
+#[tokio::test]
+async fn a_description_has_only_the_characters_of_the_standard() {
+    let desk = Desk::open().await;
+    let allowed = |text: &str| {
+        let wrong = |byte: &u8| !matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        assert_eq!(text.bytes().find(wrong), None, "{text}");
+    };
+    let client = desk.client.to_string();
+    let strange = "a\"b\\c\u{e9}\n\u{202e}";
+    let mut twice = desk.redemption("x");
+    twice.extend([(strange, "1"), (strange, "2")]);
+    let answer = desk.token(&twice).await;
+    assert_eq!(answer.refusal(), (400, "invalid_request"));
+    let said = answer.json["error_description"].as_str().unwrap();
+    assert!(said.contains("a'b/c???"), "{said}");
+    allowed(said);
+
+    for (name, value) in [
+        (strange, "1"),
+        ("organization_id", "x"),
+        ("connection_id", "x"),
+        ("prompt", "none login"),
+        ("response_mode", "\u{e9}"),
+    ] {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", &client)
+            .append_pair("redirect_uri", REDIRECT_URI)
+            .append_pair("response_type", "code")
+            .append_pair("scope", "openid")
+            .append_pair(name, value)
+            .append_pair(strange, "2")
+            .finish();
+        let path = format!("/oauth/authorize?{query}");
+        let answer = desk.get(&path).await;
+        let sent = url::Url::parse(answer.header(header::LOCATION)).unwrap();
+        let mut pairs = sent.query_pairs();
+        let said = pairs.find(|(name, _)| name == "error_description");
+        allowed(&said.unwrap().1);
+    }
 }

@@ -26,16 +26,24 @@ pub(super) fn routes() -> Route {
         .at("/answer", post(answer))
         .at("/token", post(token))
         .at("/userinfo", get(userinfo).post(userinfo))
+        .at("/end_session", get(end_session).post(end_session_by_form))
 }
 
 #[handler]
-fn discovery(Data(idp): Data<&Arc<PracticeIdp>>) -> Json<Value> {
-    Json(idp.oidc_discovery())
+fn discovery(Data(idp): Data<&Arc<PracticeIdp>>) -> Response {
+    document(idp, PracticeIdp::oidc_discovery)
 }
 
 #[handler]
-fn jwks(Data(idp): Data<&Arc<PracticeIdp>>) -> Json<Value> {
-    Json(idp.oidc_jwks())
+fn jwks(Data(idp): Data<&Arc<PracticeIdp>>) -> Response {
+    document(idp, PracticeIdp::oidc_jwks)
+}
+
+fn document(idp: &PracticeIdp, of: fn(&PracticeIdp) -> Value) -> Response {
+    if idp.hides_documents() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    Json(of(idp)).into_response()
 }
 
 #[derive(Deserialize)]
@@ -191,4 +199,22 @@ fn userinfo(Data(idp): Data<&Arc<PracticeIdp>>, request: &Request) -> Response {
             .header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             .finish(),
     }
+}
+
+#[derive(Deserialize)]
+struct Logout {
+    #[serde(default)]
+    post_logout_redirect_uri: String,
+    #[serde(default)]
+    state: String,
+}
+
+#[handler]
+fn end_session(Data(idp): Data<&Arc<PracticeIdp>>, Query(asked): Query<Logout>) -> Response {
+    see_other(idp.signed_out(&asked.post_logout_redirect_uri, &asked.state))
+}
+
+#[handler]
+fn end_session_by_form(Data(idp): Data<&Arc<PracticeIdp>>, Form(asked): Form<Logout>) -> Response {
+    see_other(idp.signed_out(&asked.post_logout_redirect_uri, &asked.state))
 }

@@ -157,6 +157,6 @@ fn post_to_acs(acs_url: &str, response: String, relay_state: &str) -> Page {
         app: "Practice IdP",
         url: acs_url,
         fields: &fields,
+        loopback_http: true,
     })
-    .form_action(ONWARD)
 }
