@@ -23,13 +23,16 @@ pub(super) struct Fetched<T> {
 pub(super) struct Cached<T> {
     state: Mutex<State<T>>,
     flight: futures_util::lock::Mutex<()>,
+    /// How long a failure is the answer while there is no copy at all. Zero where each fetch stands for a
+    /// person who signs in, and who may try again as soon as the provider is mended.
+    failure_lasts: TimeDelta,
 }
 
 struct State<T> {
     current: Option<Entry<T>>,
     /// Counts finished fetches, so that who waited can tell that one ended meanwhile.
     attempts: u64,
-    last_error: Option<ConnectorError>,
+    last_error: Option<(ConnectorError, DateTime<Utc>)>,
     refetched_at: Option<DateTime<Utc>>,
 }
 
@@ -41,6 +44,10 @@ struct Entry<T> {
 
 impl<T> Cached<T> {
     pub(super) fn empty() -> Self {
+        Self::remembering_failures(TimeDelta::zero())
+    }
+
+    pub(super) fn remembering_failures(failure_lasts: TimeDelta) -> Self {
         let state = State {
             current: None,
             attempts: 0,
@@ -50,6 +57,7 @@ impl<T> Cached<T> {
         Self {
             state: Mutex::new(state),
             flight: futures_util::lock::Mutex::new(()),
+            failure_lasts,
         }
     }
 
@@ -75,7 +83,9 @@ impl<T> Cached<T> {
             }
             // A fetch that failed while this one waited failed for both: a hundred waiting logins must not
             // wait for a hundred timeouts one after the other.
-            if let (true, Some(error)) = (state.attempts != attempts, &state.last_error) {
+            if let Some((error, at)) = &state.last_error
+                && (state.attempts != attempts || now - *at < self.failure_lasts)
+            {
                 return Err(error.clone());
             }
         }
@@ -149,7 +159,7 @@ impl<T> State<T> {
                     Ok(Arc::clone(&entry.value))
                 }
                 None => {
-                    self.last_error = Some(error.clone());
+                    self.last_error = Some((error.clone(), now));
                     Err(error)
                 }
             },
@@ -201,6 +211,14 @@ mod tests {
         );
         assert_eq!(*cached.get(at(7), brings(2)).await.unwrap(), 2);
         assert!(cached.get(at(13 + 24 * 60), fails()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_the_answer_for_a_while_where_it_is_remembered() {
+        let cached = Cached::remembering_failures(TimeDelta::minutes(2));
+        assert!(cached.get(at(0), fails()).await.is_err());
+        assert!(cached.get(at(1), brings(1)).await.is_err());
+        assert_eq!(*cached.get(at(2), brings(1)).await.unwrap(), 1);
     }
 
     #[tokio::test]
