@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use integration::{
-    Answer, ClientKey, Gateway, Hosted, Idp, Page, Tenon, UserAgent, claims,
+    Answer, ClientKey, Gateway, Hosted, Idp, MetadataHost, Page, Tenon, UserAgent, claims,
     peers::{Application, Library},
     text,
 };
@@ -20,6 +20,8 @@ struct Case {
     authentication: &'static str,
     /// What signs its assertions.
     key: Option<&'static str>,
+    /// Whether the key stands at a `jwks_uri`.
+    published: bool,
     pushed: bool,
     response_mode: &'static str,
 }
@@ -28,6 +30,7 @@ const BASIC: Case = Case {
     algorithm: "RS256",
     authentication: "client_secret_basic",
     key: None,
+    published: false,
     pushed: false,
     response_mode: "query",
 };
@@ -51,6 +54,7 @@ const CASES: [Case; 5] = [
     Case {
         authentication: "private_key_jwt",
         key: Some("EdDSA"),
+        published: true,
         response_mode: "form_post",
         ..BASIC
     },
@@ -65,6 +69,8 @@ struct Scene<G> {
     organization: Value,
     idp: Idp,
     application: Application,
+    /// Where its key stands.
+    keys: Option<MetadataHost>,
     client_id: Value,
     case: Case,
 }
@@ -93,8 +99,15 @@ impl<G: Gateway> Scene<G> {
             "id_token_signing_alg": case.algorithm,
             "token_endpoint_auth_method": case.authentication,
         });
-        if let Some(key) = &key {
-            registration["jwks"] = key.public();
+        let mut keys = None;
+        match &key {
+            Some(key) if case.published => {
+                let host = MetadataHost::start(&key.public().to_string()).await;
+                registration["jwks_uri"] = json!(host.url());
+                keys = Some(host);
+            }
+            Some(key) => registration["jwks"] = key.public(),
+            None => {}
         }
         let client = tenon.api().application(registration).await;
         assert_eq!(client["client_secret"].is_null(), public || key.is_some());
@@ -112,6 +125,7 @@ impl<G: Gateway> Scene<G> {
             organization,
             idp,
             application,
+            keys,
             client_id: client["client_id"].clone(),
             case,
         }
@@ -256,6 +270,9 @@ async fn live(library: Library, case: Case) {
     scene.is_active(&tokens["access_token"], false).await;
     let refused = scene.refused("refresh", &tokens["refresh_token"]).await;
     assert_eq!(refused, "invalid_grant");
+    if let Some(keys) = &scene.keys {
+        assert_eq!(keys.asked(), (1, 0), "one fetch for all assertions");
+    }
 }
 
 /// A refresh token comes once more, after the ten seconds in which a lost reply is forgiven.
