@@ -39,7 +39,7 @@ use crate::settings::{
 };
 use crate::{ConnectorError, HttpClient};
 use cache::Cached;
-pub use client_keys::{ASSERTION_ALGORITHMS, ClientKeys, claimed_subject};
+pub use client_keys::{ASSERTION_ALGORITHMS, ClientKeys, PublishedKeys, claimed_subject};
 
 use client_assertion::Signer;
 use discovery::Discovered;

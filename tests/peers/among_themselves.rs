@@ -29,17 +29,24 @@ async fn sign_in_at_oidc_provider(library: Library) {
     let page = provider.sign_in(&mut browser, &page, "alice").await;
 
     let result: Value = serde_json::from_str(&page.body).expect("JSON");
-    for claims in ["claims", "userinfo", "refreshed"] {
-        assert_eq!(
-            result[claims]["email"], "alice@acme.example",
-            "{claims} in {result}"
-        );
+    let refresh_token = text(&result["tokens"]["refresh_token"]);
+    let refreshed = application
+        .call("refresh", &refresh_token)
+        .await
+        .expect(200);
+    for claims in [&result["claims"], &result["userinfo"], &refreshed["claims"]] {
+        assert_eq!(claims["email"], "alice@acme.example", "{result}");
     }
 }
 
 #[tokio::test]
 async fn openid_client_signs_in_at_oidc_provider() {
     sign_in_at_oidc_provider(Library::OpenidClient).await;
+}
+
+#[tokio::test]
+async fn oauth4webapi_signs_in_at_oidc_provider() {
+    sign_in_at_oidc_provider(Library::Oauth4webapi).await;
 }
 
 #[tokio::test]

@@ -8,9 +8,11 @@
 
 mod api;
 mod chromium;
+mod client_key;
 mod command;
 mod database;
 mod guarded;
+mod hosted;
 mod in_process;
 mod metadata_host;
 mod name_server;
@@ -25,8 +27,10 @@ mod user_agent;
 
 pub use api::{Answer, Api, text};
 pub use chromium::Chromium;
+pub use client_key::ClientKey;
 pub use command::Answered;
 pub use database::{Database, DatabaseKind};
+pub use hosted::Hosted;
 pub use in_process::{InProcess, MovedClock};
 pub use metadata_host::MetadataHost;
 pub use name_server::NameServer;
@@ -34,7 +38,7 @@ pub use page::{Form, Page};
 pub use practice_idp::Idp;
 pub use relying_party::{RelyingParty, claims};
 pub use sink::{Delivery, Sink};
-pub use tenon::{API_KEY, Tenon, tenon};
+pub use tenon::{API_KEY, Gateway, Tenon, tenon};
 pub use trap::Trap;
 pub use user_agent::UserAgent;
 

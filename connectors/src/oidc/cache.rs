@@ -28,13 +28,16 @@ pub(super) struct Fetched<T> {
 pub(super) struct Cached<T> {
     state: Mutex<State<T>>,
     flight: futures_util::lock::Mutex<()>,
+    /// How long a failure is the answer while there is no copy at all. Zero where each fetch stands for a
+    /// person who signs in, and who may try again as soon as the provider is mended.
+    failure_lasts: TimeDelta,
 }
 
 struct State<T> {
     current: Option<Entry<T>>,
     /// Counts finished fetches, so that who waited can tell that one ended meanwhile.
     attempts: u64,
-    last_error: Option<ConnectorError>,
+    last_error: Option<(ConnectorError, DateTime<Utc>)>,
     refetched_at: Option<DateTime<Utc>>,
 }
 
@@ -57,6 +60,10 @@ impl<T> Entry<T> {
 
 impl<T> Cached<T> {
     pub(super) fn empty() -> Self {
+        Self::remembering_failures(TimeDelta::zero())
+    }
+
+    pub(super) fn remembering_failures(failure_lasts: TimeDelta) -> Self {
         let state = State {
             current: None,
             attempts: 0,
@@ -66,6 +73,7 @@ impl<T> Cached<T> {
         Self {
             state: Mutex::new(state),
             flight: futures_util::lock::Mutex::new(()),
+            failure_lasts,
         }
     }
 
@@ -91,7 +99,9 @@ impl<T> Cached<T> {
             }
             // A fetch that failed while this one waited failed for both: a hundred waiting logins must not
             // wait for a hundred timeouts one after the other.
-            if let (true, Some(error)) = (state.attempts != attempts, &state.last_error) {
+            if let Some((error, at)) = &state.last_error
+                && (state.attempts != attempts || now - *at < self.failure_lasts)
+            {
                 return Err(error.clone());
             }
         }
@@ -201,7 +211,7 @@ impl<T> State<T> {
                     Ok(Arc::clone(&entry.value))
                 }
                 None => {
-                    self.last_error = Some(error.clone());
+                    self.last_error = Some((error.clone(), now));
                     Err(error)
                 }
             },
@@ -278,6 +288,14 @@ mod tests {
         assert!(quiet.get(eight_days, fails()).await.is_err());
         assert_eq!(*quiet.get(eight_days, brings(1)).await.unwrap(), 1);
         assert_eq!(quiet.copy().unwrap().0.as_ref(), "1");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_the_answer_for_a_while_where_it_is_remembered() {
+        let cached = Cached::remembering_failures(TimeDelta::minutes(2));
+        assert!(cached.get(at(0), fails()).await.is_err());
+        assert!(cached.get(at(1), brings(1)).await.is_err());
+        assert_eq!(*cached.get(at(2), brings(1)).await.unwrap(), 1);
     }
 
     #[tokio::test]

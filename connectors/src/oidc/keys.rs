@@ -147,10 +147,13 @@ impl Key {
 pub(super) fn allowed(name: &str) -> Option<Algorithm> {
     static NAMES: LazyLock<Vec<(String, Algorithm)>> = LazyLock::new(|| {
         let others = [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
+        // RFC 9864 has a name for EdDSA with the only curve of it that we know.
+        let ed25519 = [("Ed25519".to_owned(), Algorithm::EdDSA)];
         RSA.iter()
             .copied()
             .chain(others)
             .map(|a| (format!("{a:?}"), a))
+            .chain(ed25519)
             .collect()
     });
     NAMES
@@ -176,11 +179,12 @@ mod tests {
     fn only_asymmetric_algorithms_by_exact_name_are_allowed() {
         for name in [
             "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+            "Ed25519",
         ] {
             assert!(allowed(name).is_some(), "{name}");
         }
         for name in [
-            "none", "None", "", "HS256", "HS512", "rs256", "RS256 ", "RSA1_5", "ES256K",
+            "none", "None", "", "HS256", "HS512", "rs256", "RS256 ", "RSA1_5", "ES256K", "Ed448",
         ] {
             assert!(allowed(name).is_none(), "{name}");
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use connectors::ConnectorError;
-use connectors::oidc::ClientKeys;
+use connectors::oidc::{ClientKeys, PublishedKeys};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -17,13 +17,11 @@ use crate::store::client_assertions;
 /// The only kind that there is (RFC 7523 2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// How far ahead an assertion may expire: so long its id must be kept.
-const LONGEST: TimeDelta = TimeDelta::minutes(10);
+/// How far ahead an assertion may expire: so long its id must be kept. Authlib's live an hour, and can't be told
+/// otherwise.
+const LONGEST: TimeDelta = TimeDelta::hours(1);
 /// How far clocks may be apart.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
-/// How soon a `jwks_uri` is asked again for a key that is not among those in memory: strangers' assertions must
-/// not become requests.
-const REFETCH_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// Longest `jti`, in bytes.
 const MAX_JTI: usize = 512;
 
@@ -46,15 +44,17 @@ pub enum AssertionRefusal {
     Replayed,
 }
 
-/// Keys that were fetched from `jwks_uri`s, kept as long as their servers say; cheap to clone.
+/// The keys at the `jwks_uri`s that were asked for; cheap to clone.
 #[derive(Clone, Default)]
-pub struct FetchedKeys(Arc<Mutex<HashMap<Url, Fetched>>>);
+pub struct FetchedKeys(Arc<Mutex<HashMap<Url, Arc<PublishedKeys>>>>);
 
-#[derive(Clone)]
-struct Fetched {
-    keys: Arc<ClientKeys>,
-    at: DateTime<Utc>,
-    until: DateTime<Utc>,
+impl FetchedKeys {
+    fn at(&self, jwks_uri: Url) -> Arc<PublishedKeys> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = known.entry(jwks_uri.clone());
+        let keys = keys.or_insert_with(|| Arc::new(PublishedKeys::at(jwks_uri)));
+        Arc::clone(keys)
+    }
 }
 
 /// Whether the client made this assertion for us, now, and for the first time. `endpoint` is the URL at which
@@ -122,7 +122,7 @@ fn check<'a>(
         Some(_) => time(name).is_none_or(|at| at > now + SKEW),
     };
     let expires_at = time("exp").ok_or(AssertionRefusal::BadTime)?;
-    if expires_at <= now || expires_at > now + LONGEST {
+    if expires_at <= now || expires_at > now + LONGEST + SKEW {
         return Err(AssertionRefusal::BadTime);
     }
     if in_future("nbf") || in_future("iat") {
@@ -148,19 +148,14 @@ async fn signed_claims(
         let reason = "neither jwks nor jwks_uri is registered";
         return Err(AssertionRefusal::NoKeys(reason.to_owned()));
     };
-    let (keys, fetched_at) = fetched(app, &uri, now, TimeDelta::MAX).await?;
-    match keys.verify(assertion) {
-        Ok(claims) => Ok(claims),
-        // The client may have rotated its keys (RFC 7517 has no other way to tell).
-        Err(error @ ConnectorError::SignatureInvalid { .. }) => {
-            let (keys, again_at) = fetched(app, &uri, now, REFETCH_AFTER).await?;
-            if again_at == fetched_at {
-                return Err(unacceptable(error));
-            }
-            keys.verify(assertion).map_err(unacceptable)
+    let keys = app.client_keys.at(uri);
+    let verified = keys.verify(assertion, now, &app.egress).await;
+    verified.map_err(|error| match error {
+        ConnectorError::IdpUnreachable { .. } | ConnectorError::DiscoveryInvalid { .. } => {
+            AssertionRefusal::NoKeys(error.to_string())
         }
-        Err(error) => Err(unacceptable(error)),
-    }
+        error => unacceptable(error),
+    })
 }
 
 /// In words for a client: the verifier's own speak of id tokens.
@@ -172,45 +167,4 @@ fn unacceptable(error: ConnectorError) -> AssertionRefusal {
         }
         _ => "is no readable JWT",
     })
-}
-
-/// The keys at a `jwks_uri`, from memory while they may be kept and are not older than `age`. When the server
-/// does not answer, what was last read goes on.
-async fn fetched(
-    app: &App,
-    uri: &Url,
-    now: DateTime<Utc>,
-    age: TimeDelta,
-) -> Result<(Arc<ClientKeys>, DateTime<Utc>), AssertionRefusal> {
-    let memory = &app.client_keys.0;
-    let known = {
-        let memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.get(uri).cloned()
-    };
-    if let Some(known) = &known
-        && now < known.until
-        && now - known.at < age
-    {
-        return Ok((Arc::clone(&known.keys), known.at));
-    }
-    match ClientKeys::fetch(uri, &app.egress).await {
-        Ok((keys, lifetime)) => {
-            let keys = Arc::new(keys);
-            let fetched = Fetched {
-                keys: Arc::clone(&keys),
-                at: now,
-                until: now + lifetime,
-            };
-            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            memory.insert(uri.clone(), fetched);
-            Ok((keys, now))
-        }
-        Err(error) => match known {
-            Some(known) => {
-                tracing::warn!(%error, "a client's keys could not be read again");
-                Ok((known.keys, known.at))
-            }
-            None => Err(AssertionRefusal::NoKeys(error.to_string())),
-        },
-    }
 }

@@ -3,17 +3,19 @@
 use serde_json::Value;
 
 use super::{node, python};
-use crate::guarded::Guarded;
+use crate::{Answer, Api, guarded::Guarded};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
     /// `openid-client` (npm).
     OpenidClient,
+    /// `oauth4webapi` (npm).
+    Oauth4webapi,
     /// Authlib (PyPI) in Flask.
     Authlib,
 }
 
-/// `GET /login` starts a sign-in, `/callback` ends it with JSON: `{claims, userinfo, refreshed, tokens}`.
+/// Its pages and its settings are described in `application.cjs`.
 pub struct Application {
     url: String,
     process: Guarded,
@@ -23,6 +25,7 @@ impl Application {
     pub async fn start(library: Library) -> Self {
         let mut process = Guarded::start(&mut match library {
             Library::OpenidClient => node("openid-client.cjs"),
+            Library::Oauth4webapi => node("oauth4webapi.cjs"),
             Library::Authlib => python("authlib_app.py"),
         });
         Self {
@@ -35,7 +38,12 @@ impl Application {
         format!("{}/callback", self.url)
     }
 
-    /// Tells it who it is: `{issuer, client_id, client_secret?, algorithm?, authentication?, scope?}`. Once.
+    /// Where a sign-out ends.
+    pub fn goodbye_uri(&self) -> String {
+        format!("{}/goodbye", self.url)
+    }
+
+    /// Tells it who it is. Once.
     pub fn configure(&mut self, settings: &Value) {
         self.process.send(settings);
     }
@@ -43,5 +51,15 @@ impl Application {
     /// Where a sign-in starts; `query` goes to the authorization endpoint.
     pub fn login_url(&self, query: &str) -> String {
         format!("{}/login?{query}", self.url)
+    }
+
+    pub fn logout_url(&self, id_token: &str) -> String {
+        format!("{}/logout?id_token={id_token}", self.url)
+    }
+
+    /// Lets it `refresh`, `introspect` or `revoke` a token.
+    pub async fn call(&self, page: &str, token: &str) -> Answer {
+        let api = Api::at(self.url.clone(), None);
+        api.get(&format!("/{page}?token={token}")).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod assertions;
 mod claims;
+mod client_keys;
 mod confusion;
 mod cost;
 mod desk;

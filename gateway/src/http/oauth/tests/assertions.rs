@@ -70,6 +70,19 @@ impl Pair {
     pub(super) fn sign(&self, alg: Algorithm, claims: &Value) -> String {
         jsonwebtoken::encode(&Header::new(alg), claims, &self.key).unwrap()
     }
+
+    /// As a P-256 key with this id does.
+    pub(super) fn sign_as(&self, kid: &str, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(kid.to_owned());
+        jsonwebtoken::encode(&header, claims, &self.key).unwrap()
+    }
+
+    pub(super) fn public(&self, kid: &str) -> Value {
+        let mut jwk = self.jwk.clone();
+        jwk["kid"] = kid.into();
+        jwk
+    }
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -97,7 +110,11 @@ impl Desk {
     }
 
     /// Status and error of a request that is refused for its grant once the client is known.
-    async fn try_assertion(&self, assertion: &str, more: &[(&str, &str)]) -> (u16, String) {
+    pub(super) async fn try_assertion(
+        &self,
+        assertion: &str,
+        more: &[(&str, &str)],
+    ) -> (u16, String) {
         let mut form = vec![
             ("grant_type", "refresh_token"),
             ("refresh_token", "unknown"),
@@ -112,11 +129,11 @@ impl Desk {
     }
 }
 
-fn proven() -> (u16, String) {
+pub(super) fn proven() -> (u16, String) {
     (400, "invalid_grant".to_owned())
 }
 
-fn unproven() -> (u16, String) {
+pub(super) fn unproven() -> (u16, String) {
     (401, "invalid_client".to_owned())
 }
 
@@ -171,7 +188,7 @@ async fn the_audience_is_the_issuer_or_an_endpoint_of_ours() {
 }
 
 #[tokio::test]
-async fn an_assertion_is_used_once_and_lives_ten_minutes_at_most() {
+async fn an_assertion_is_used_once_and_lives_an_hour_at_most() {
     let desk = Desk::open().await;
     let pair = Pair::p256();
     let client = desk.client_with_keys(&[&pair]).await;
@@ -184,8 +201,8 @@ async fn an_assertion_is_used_once_and_lives_ten_minutes_at_most() {
     );
     let now = desk.now().0.timestamp();
     for (name, value, answer) in [
-        ("exp", json!(now + 600), proven()),
-        ("exp", json!(now + 601), unproven()),
+        ("exp", json!(now + 3660), proven()),
+        ("exp", json!(now + 3661), unproven()),
         ("exp", json!(now), unproven()),
         ("exp", json!(null), unproven()),
         ("exp", json!("tomorrow"), unproven()),

@@ -94,6 +94,7 @@ impl Desk {
             "TENON_DATABASE_URL" => Some(database.url.clone()),
             "TENON_ENCRYPTION_KEYS" => Some(format!("test:{}", STANDARD.encode([7; 32]))),
             "TENON_RATE_LIMITS" => Some("off".to_owned()),
+            "TENON_EGRESS_ALLOW" => Some("127.0.0.0/8".to_owned()),
             _ => None,
         });
         let start = DateTime::parse_from_rfc3339("2026-11-22T09:30:00Z").unwrap();

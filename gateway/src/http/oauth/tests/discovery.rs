@@ -77,19 +77,22 @@ async fn both_documents_tell_what_there_is() {
         "RS256",
         "PS256",
         "ES256",
-        "EdDSA"
+        "EdDSA",
+        "Ed25519"
       ],
       "revocation_endpoint_auth_signing_alg_values_supported": [
         "RS256",
         "PS256",
         "ES256",
-        "EdDSA"
+        "EdDSA",
+        "Ed25519"
       ],
       "introspection_endpoint_auth_signing_alg_values_supported": [
         "RS256",
         "PS256",
         "ES256",
-        "EdDSA"
+        "EdDSA",
+        "Ed25519"
       ],
       "code_challenge_methods_supported": [
         "S256"
