@@ -4,6 +4,7 @@ mod assertions;
 mod claims;
 mod confusion;
 mod cost;
+mod cutoff;
 mod desk;
 mod discovery;
 mod grants;
