@@ -46,6 +46,7 @@ async fn a_callback_works_once_and_only_in_the_browser_that_started_it() {
             nonce: Some(form.value("nonce").to_owned()),
             scope: form.value("scope").to_owned(),
             code_challenge: Some(form.value("code_challenge").to_owned()),
+            acr_values: String::new(),
         };
         idp.practice()
             .authorize(&request, person, None)
