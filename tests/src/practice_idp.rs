@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway::{
-    clock::{SystemClock, SystemEntropy},
+    clock::SystemEntropy,
     sandbox::{
         idp::{Fault, IdpKeys, OidcClient, PracticeIdp, routes},
         people::Person,
@@ -16,7 +16,7 @@ use poem::{
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::{Page, Tenon, UserAgent};
+use crate::{Gateway, Page, UserAgent};
 
 const CLIENT_ID: &str = "tenon";
 const CLIENT_SECRET: &str = "throw-away-client-secret";
@@ -28,7 +28,7 @@ pub struct Idp {
 
 impl Idp {
     /// Knows these people and no others.
-    pub async fn start(tenon: &Tenon, emails: &[&str]) -> Self {
+    pub async fn start(tenon: &impl Gateway, emails: &[&str]) -> Self {
         let people = emails
             .iter()
             .map(|email| Person::with_email(email))
@@ -36,7 +36,7 @@ impl Idp {
         Self::start_with(tenon, people).await
     }
 
-    pub async fn start_with(tenon: &Tenon, people: Vec<Person>) -> Self {
+    pub async fn start_with(tenon: &impl Gateway, people: Vec<Person>) -> Self {
         let acceptor = TcpListener::bind("127.0.0.1:0")
             .into_acceptor()
             .await
@@ -47,7 +47,7 @@ impl Idp {
             &format!("http://{address}/idp"),
             IdpKeys::generate().expect("keys"),
             people,
-            Arc::new(SystemClock),
+            tenon.clock(),
             Arc::new(SystemEntropy),
         ));
         practice.trust(&tenon.url());
@@ -70,7 +70,7 @@ impl Idp {
     /// An active connection to it, with settings beside the metadata.
     pub async fn saml_connection(
         &self,
-        tenon: &Tenon,
+        tenon: &impl Gateway,
         organization: &Value,
         settings: Value,
     ) -> Value {
@@ -83,7 +83,7 @@ impl Idp {
 
     pub async fn oidc_connection(
         &self,
-        tenon: &Tenon,
+        tenon: &impl Gateway,
         organization: &Value,
         settings: Value,
     ) -> Value {

@@ -11,6 +11,7 @@ mod oidc;
 mod replicas;
 mod requests;
 mod saml;
+mod session_lifetime;
 mod traces;
 mod upkeep;
 
