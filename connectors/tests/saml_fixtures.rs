@@ -184,6 +184,26 @@ fn codes(completion: &Completion, status: CheckStatus) -> Vec<String> {
     checks.filter_map(|check| check.code.clone()).collect()
 }
 
+/// An IdP that disregards ForceAuthn answers with a sign-in of long ago.
+#[test]
+fn a_sign_in_is_no_older_than_was_asked_for() {
+    let mut fixture = Fixture::open("accept", "generic-response-signed");
+    // Its AuthnInstant is 08:59:58, two clocks may differ by a minute.
+    fixture.case.now = "2026-12-01T09:04:00Z".parse().expect("a time");
+    for (max_age, code) in [
+        (None, None),
+        (Some(u64::MAX), None),
+        (Some(183), None),
+        (Some(182), Some("assertion_expired")),
+        (Some(0), Some("assertion_expired")),
+    ] {
+        fixture.case.max_age = max_age;
+        let outcome = fixture.complete(fixture.field()).outcome;
+        let refused = outcome.as_ref().err().map(|error| error.code());
+        assert_eq!(refused, code, "{max_age:?}");
+    }
+}
+
 /// One change of a text.
 #[derive(Debug, Clone)]
 enum Edit {

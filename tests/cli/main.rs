@@ -1,3 +1,4 @@
 //! The command line beside a running gateway.
 
+mod keys;
 mod saml;

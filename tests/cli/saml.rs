@@ -41,6 +41,9 @@ fn decode(folder: &Path, more: &[&str]) -> Option<(Answered, toml::Table)> {
         arguments.push(format!("--in-response-to={id}"));
     }
     arguments.extend(provider.map(|provider| format!("--provider={provider}")));
+    if let Some(seconds) = case.get("max_age").and_then(toml::Value::as_integer) {
+        arguments.push(format!("--max-age={seconds}"));
+    }
     arguments.extend(more.iter().map(|&option| option.to_owned()));
     let field = string("field");
     if field.is_none() && folder.join("response.xml").exists() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use integration::{
-    Answer, ClientKey, Gateway, Hosted, Idp, MetadataHost, Page, Tenon, UserAgent, claims,
+    Answer, ClientKey, Gateway, Idp, MetadataHost, Page, Served, Tenon, UserAgent, claims,
     peers::{Application, Library},
     text,
 };
@@ -277,7 +277,7 @@ async fn live(library: Library, case: Case) {
 
 /// A refresh token comes once more, after the ten seconds in which a lost reply is forgiven.
 async fn reuse(library: Library) {
-    let scene = Scene::open(Hosted::start().await, library, BASIC).await;
+    let scene = Scene::open(Served::start().await, library, BASIC).await;
     let signed_in = scene.sign_in().await;
     let first = &signed_in.tokens["refresh_token"];
     let refreshed = scene.refresh(first).await["tokens"].take();

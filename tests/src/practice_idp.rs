@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway::{
-    clock::{SystemClock, SystemEntropy},
+    clock::SystemEntropy,
     sandbox::{
         idp::{Fault, IdpKeys, OidcClient, PracticeIdp, routes},
         people::Person,
@@ -47,7 +47,7 @@ impl Idp {
             &format!("http://{address}/idp"),
             IdpKeys::generate().expect("keys"),
             people,
-            Arc::new(SystemClock),
+            tenon.clock(),
             Arc::new(SystemEntropy),
         ));
         practice.trust(&tenon.url());

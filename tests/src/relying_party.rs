@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{Answer, Api, Page, Tenon, text};
+use crate::{Answer, Api, Gateway, Page, text};
 
 /// RFC 7636, appendix B, as is [`RelyingParty::CODE_VERIFIER`].
 const CODE_CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -22,7 +22,7 @@ impl RelyingParty {
     pub const CODE_VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
     /// A confidential client.
-    pub async fn register(tenon: &Tenon) -> Self {
+    pub async fn register(tenon: &impl Gateway) -> Self {
         Self::register_with(
             tenon,
             json!({"name": "App", "redirect_uris": [Self::REDIRECT_URI]}),
@@ -30,7 +30,7 @@ impl RelyingParty {
         .await
     }
 
-    pub async fn register_with(tenon: &Tenon, application: Value) -> Self {
+    pub async fn register_with(tenon: &impl Gateway, application: Value) -> Self {
         let application = tenon.api().application(application).await;
         Self {
             issuer: tenon.url(),

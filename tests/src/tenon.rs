@@ -18,17 +18,6 @@ pub const API_KEY: &str = "throw-away-bootstrap-key-of-the-tests";
 /// 32 bytes, in base64.
 pub(crate) const ENCRYPTION_KEYS: &str = "test:dGhyb3ctYXdheSBrZXkgZm9yIHRoZSB0ZXN0IHJ1bnM=";
 
-/// A gateway that can be called, wherever it runs.
-pub trait Gateway {
-    /// What browsers, IdPs and directories use, and the issuer of its tokens.
-    fn url(&self) -> String;
-
-    /// The management API, with all rights.
-    fn api(&self) -> Api {
-        Api::new(self.url(), API_KEY)
-    }
-}
-
 /// One running gateway. It is killed when dropped; if the test is failing then, its log is printed.
 pub struct Tenon {
     arguments: &'static [&'static str],
@@ -211,12 +200,6 @@ impl Tenon {
             .and_then(|(_, port)| port.parse().ok())
             .unwrap_or_else(|| panic!("the ready line is {line:?}"));
         lines
-    }
-}
-
-impl Gateway for Tenon {
-    fn url(&self) -> String {
-        self.url()
     }
 }
 

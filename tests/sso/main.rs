@@ -12,6 +12,7 @@ mod outage;
 mod replicas;
 mod requests;
 mod saml;
+mod session_lifetime;
 mod traces;
 mod unsolicited;
 mod upkeep;

@@ -108,6 +108,7 @@ fn asked(of: impl Fn(&str) -> String) -> AuthorizeRequest {
         nonce: Some(of("nonce")),
         scope: of("scope"),
         code_challenge: Some(of("code_challenge")),
+        acr_values: String::new(),
     }
 }
 

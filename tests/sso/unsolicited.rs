@@ -47,6 +47,7 @@ impl Scene {
             in_response_to: None,
             sign: Sign::Assertion,
             encrypt_for: None,
+            context_class: None,
             fault: None,
         });
         response.expect("a response")

@@ -254,6 +254,13 @@ fn authentication_age(
     };
     let at = time(claims, "auth_time")?
         .ok_or_else(|| invalid("max_age was asked for and auth_time is missing"))?;
+    if at > now + LEEWAY {
+        return Err(invalid(&format!(
+            "signed in at {}; it is {} here",
+            rfc3339(at),
+            rfc3339(now)
+        )));
+    }
     let max_age = i64::try_from(max_age).ok().and_then(TimeDelta::try_seconds);
     let until = max_age.and_then(|max_age| at.checked_add_signed(max_age));
     match until {

@@ -249,6 +249,39 @@ impl<'d> Assertion<'d> {
             replayable: last + clock.skew,
         })
     }
+
+    /// When the person signed in at the IdP: the application reads it as `auth_time`, so it is no time to come. With
+    /// `max_age` asked for it must be there and young enough: an IdP may disregard ForceAuthn, and nobody would know.
+    ///
+    /// Errors: `assertion_expired`, `assertion_not_yet_valid`, `assertion_missing`.
+    pub(super) fn check_authentication(
+        &self,
+        max_age: Option<u64>,
+        clock: Clock,
+    ) -> Result<(), ConnectorError> {
+        let Some(text) = self.authn.instant else {
+            return match max_age {
+                None => Ok(()),
+                Some(_) => Err(ConnectorError::AssertionMissing {
+                    reason: "max_age was asked for, and its AuthnStatement has no AuthnInstant"
+                        .to_owned(),
+                }),
+            };
+        };
+        let at = check_not_before(text, clock)?;
+        let longest = max_age.and_then(|seconds| i64::try_from(seconds).ok());
+        let longest = longest.and_then(TimeDelta::try_seconds);
+        let until = longest.and_then(|longest| at.checked_add_signed(longest));
+        match until {
+            Some(until) if clock.now - clock.skew >= until => {
+                Err(ConnectorError::AssertionExpired {
+                    until: format!("{}, when max_age after AuthnInstant is over", show(until)),
+                    now: show(clock.now),
+                })
+            }
+            _ => Ok(()), // longer than time itself
+        }
+    }
 }
 
 /// When an assertion ends, skew included.

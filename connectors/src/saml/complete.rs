@@ -25,6 +25,7 @@ impl SamlConnector {
         let mut checks = Checks {
             connector: self,
             request_id: expected.map(|expected| expected.request_id.as_str()),
+            max_age: expected.and_then(|expected| expected.max_age),
             now,
             trace: Trace::new(Protocol::Saml),
             replay_ids: Vec::new(),
@@ -51,6 +52,8 @@ struct Checks<'c> {
     connector: &'c SamlConnector,
     /// ID of the pending request; `None` when nothing is pending.
     request_id: Option<&'c str>,
+    /// Seconds.
+    max_age: Option<u64>,
     now: DateTime<Utc>,
     trace: Trace,
     replay_ids: Vec<(String, DateTime<Utc>)>,
@@ -329,6 +332,7 @@ impl Checks<'_> {
             assertion::check_issued(response.issue_instant, rules.clock)?;
         }
         let ends = assertion.check_time(&confirmation, rules.clock)?;
+        assertion.check_authentication(self.max_age, rules.clock)?;
         let now = self.now.to_rfc3339_opts(SecondsFormat::Millis, true);
         let end = ends.valid.to_rfc3339_opts(SecondsFormat::Millis, true);
         self.trace.observe(

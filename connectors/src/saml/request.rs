@@ -97,7 +97,7 @@ impl Template {
             ("AssertionConsumerServiceURL", self.acs_url.as_str()),
             ("ProtocolBinding", POST_BINDING),
         ];
-        // SAML knows no age: of a session at the IdP nobody can tell here whether it is young enough.
+        // SAML knows no age: the IdP can't be told which of its sessions are young enough.
         if self.force_authn || login.force_authn || login.max_age.is_some() {
             request.push(("ForceAuthn", "true"));
         }

@@ -19,6 +19,8 @@ pub(crate) struct Case {
     pub(crate) now: DateTime<Utc>,
     /// ID of the pending request; absent when nothing is pending.
     pub(crate) in_response_to: Option<String>,
+    /// Seconds, where the application asked how old the sign-in may be.
+    pub(crate) max_age: Option<u64>,
     /// The code of a refusal.
     pub(crate) code: Option<String>,
     /// Codes of warnings on a login that works.
@@ -103,7 +105,7 @@ impl Fixture {
             state: String::new(),
             nonce: String::new(),
             code_verifier: String::new(),
-            max_age: None,
+            max_age: self.case.max_age,
         });
         self.connector
             .complete(Callback::SamlPost { saml_response }, expected.as_ref(), now)

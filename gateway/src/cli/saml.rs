@@ -62,6 +62,9 @@ pub(super) struct Options {
     /// The ID of the request that it has to answer [default: the one that it names]
     #[arg(long, value_name = "ID")]
     in_response_to: Option<String>,
+    /// How old the sign-in at the identity provider may be, as the application's max_age
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
     /// The moment to check at, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<DateTime<Utc>>,
@@ -199,7 +202,7 @@ fn check(
         state: String::new(),
         nonce: String::new(),
         code_verifier: String::new(),
-        max_age: None,
+        max_age: options.max_age,
     });
     let saml_response = Some(field).filter(|field| !field.is_empty());
     connector.complete(Callback::SamlPost { saml_response }, expected.as_ref(), now)

@@ -115,10 +115,12 @@ fn pace(app: &App, request: &Request, form: &SignInForm) -> Result<Duration, Lim
     let limits = &app.rate_limits;
     limits.check(Limit::SignInFlood, network)?;
     if let Some(domain) = discovery::domain_of_email(&form.email) {
-        limits.check(Limit::SignInDomain, domain)?;
+        limits.check(Limit::SignInDomain, ("domain", domain))?;
     }
     if !form.code.is_empty() {
-        limits.check(Limit::SignInDomain, form.code.trim().to_lowercase())?;
+        // As `discovery::of_slug` reads it. A code that spells a domain takes nothing from that domain's people.
+        let code = form.code.trim().to_lowercase();
+        limits.check(Limit::SignInDomain, ("code", code))?;
     }
     Ok(match limits.check(Limit::SignInForm, network) {
         Ok(()) => DISCOVERY_TIME,
@@ -375,4 +377,84 @@ fn start_again() -> Response {
 fn with_cookie(app: &App, browser: &Browser, mut response: Response) -> Response {
     browser::set_cookie(app, browser, &mut response);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::clock::{SystemClock, SystemEntropy};
+    use crate::config::{Config, PublicUrl};
+    use crate::test_database::Database;
+
+    /// What all addresses together may type of one domain or code in a minute.
+    const OF_ONE_DOMAIN: u32 = 600;
+
+    async fn limited() -> (App, Database) {
+        let database = Database::fresh().await;
+        let config = Config::load(None, |name| match name {
+            "TENON_DATABASE_URL" => Some(database.url.clone()),
+            "TENON_ENCRYPTION_KEYS" => Some(format!("test:{}", STANDARD.encode([7; 32]))),
+            _ => None,
+        });
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let url = PublicUrl::localhost(8080);
+        let app = App::open(config.unwrap(), url, clock, entropy).await;
+        (app.unwrap(), database)
+    }
+
+    /// Typed by somebody at an address of their own.
+    fn typed(app: &App, number: u32, email: &str, code: &str) -> Result<Duration, Limited> {
+        let mut request = Request::builder().finish();
+        request.set_data(ClientIp(IpAddr::V4(Ipv4Addr::from_bits(
+            0x0a00_0000 + number,
+        ))));
+        let form = SignInForm {
+            flow: String::new(),
+            csrf: String::new(),
+            email: email.to_owned(),
+            code: code.to_owned(),
+            remember: None,
+        };
+        pace(app, &request, &form)
+    }
+
+    /// Whoever spreads guesses about one organization over many addresses is refused all the same.
+    #[tokio::test]
+    async fn a_code_is_limited_as_a_domain_is_whoever_types_it_and_however() {
+        let (app, _database) = limited().await;
+        let spellings = ["acme", " ACME ", "Acme"];
+        let mut tries = (0..2 * OF_ONE_DOMAIN).zip(spellings.into_iter().cycle());
+        let refused = tries.find_map(|(number, code)| {
+            let limited = typed(&app, number, "", code).err()?;
+            Some((number, limited.limit))
+        });
+        let (number, limit) = refused.expect("some are too many");
+        assert_eq!(limit, Limit::SignInDomain);
+        // A bucket fills again while the test runs.
+        assert!(number >= OF_ONE_DOMAIN, "{number}");
+        // Nobody else waits for it.
+        let fresh = 1 << 16;
+        for (number, email, code) in [
+            (fresh, "", "globex"),
+            (fresh + 1, "ada@acme.example", ""),
+            (fresh + 2, "", ""),
+        ] {
+            assert_eq!(typed(&app, number, email, code).unwrap(), DISCOVERY_TIME);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_that_looks_like_a_domain_takes_nothing_from_it() {
+        let (app, _database) = limited().await;
+        let mut tries = 0..2 * OF_ONE_DOMAIN;
+        let refused = tries.find(|number| typed(&app, *number, "", "acme.example").is_err());
+        assert!(refused.is_some());
+        typed(&app, 1 << 16, "ada@acme.example", "").unwrap();
+    }
 }

@@ -15,6 +15,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use chrono::TimeDelta;
+
 use crate::{
     clock::{Clock, Entropy},
     sandbox::people::Person,
@@ -44,6 +46,7 @@ struct State {
     services: Vec<String>,
     last_saml_response: Option<String>,
     tile: Option<Tile>,
+    session: IdpSession,
     clients: Vec<OidcClient>,
     codes: HashMap<String, oidc::Grant>,
     last_code: Option<String>,
@@ -57,6 +60,15 @@ pub struct Behaviour {
     pub fault: Option<Fault>,
     pub sign: Sign,
     pub encrypt: bool,
+}
+
+/// The person's session at the IdP, which a request for another sign-in does not touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IdpSession {
+    /// How long ago the person signed in; not at all long by default.
+    pub age: TimeDelta,
+    /// How long after an answer it ends, where the IdP says so.
+    pub lasts: Option<TimeDelta>,
 }
 
 /// A service that people can open from the IdP's own page: the SP of an unsolicited response.
@@ -126,6 +138,11 @@ impl PracticeIdp {
 
     pub fn set_behaviour(&self, behaviour: Behaviour) {
         self.state().behaviour = behaviour;
+    }
+
+    /// What answers say about when the person signed in, from now on.
+    pub fn set_session(&self, session: IdpSession) {
+        self.state().session = session;
     }
 
     /// Answers go to this origin and to no other: a practice IdP is no open door either.

@@ -381,6 +381,15 @@ fn times() -> Vec<Attack> {
     let confirmation = |end: &str| {
         with(|body| body.confirmation = edit(&body.confirmation, "2026-12-01T09:05:00Z", end))
     };
+    let authenticated = |instant: &str| {
+        with(|body| {
+            body.authn = edit(
+                &body.authn,
+                "AuthnInstant=\"2026-12-01T08:59:58Z\"",
+                instant,
+            )
+        })
+    };
     let issued = |at: &str| with(|body| body.issue_instant = at.to_owned());
     let expired = |flaw, about, xml| Attack::new("assertion_expired", flaw, about, xml);
     let early = |flaw, about, xml| Attack::new("assertion_not_yet_valid", flaw, about, xml);
@@ -461,6 +470,33 @@ fn times() -> Vec<Attack> {
             issued("2026-12-01T09:02:00Z"),
         ),
         early("issue-unreadable", "Issued at no time", issued("yesterday")),
+        early(
+            "authentication",
+            "Signed in in two minutes",
+            authenticated("AuthnInstant=\"2026-12-01T09:02:00Z\""),
+        ),
+        early(
+            "authentication-unreadable",
+            "Signed in at no time",
+            authenticated("AuthnInstant=\"just now\""),
+        ),
+        Attack {
+            extra: "max_age = 600\n".to_owned(),
+            ..expired(
+                "authentication",
+                "Signed in an hour ago, though the application asked for at most ten minutes (ForceAuthn disregarded)",
+                authenticated("AuthnInstant=\"2026-12-01T08:00:00Z\""),
+            )
+        },
+        Attack {
+            extra: "max_age = 600\n".to_owned(),
+            ..Attack::new(
+                "assertion_missing",
+                "authentication-of-unknown-age",
+                "The application asked for a sign-in of the last ten minutes, and nothing says when it was",
+                authenticated(""),
+            )
+        },
     ]
 }
 

@@ -5,6 +5,7 @@ mod claims;
 mod client_keys;
 mod confusion;
 mod cost;
+mod cutoff;
 mod desk;
 mod discovery;
 mod grants;

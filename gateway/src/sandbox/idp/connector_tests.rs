@@ -140,6 +140,7 @@ async fn saml_login(
             audience: &request.issuer,
             acs_url: &request.acs_url,
             in_response_to: Some(&request.id),
+            context_class: None,
             sign,
             encrypt_for: certificate.as_deref(),
             fault,
@@ -241,6 +242,7 @@ async fn oidc_login(idp: &PracticeIdp, fault: Option<Fault>) -> Completion {
         nonce: sent.get("nonce").cloned(),
         scope: sent["scope"].clone(),
         code_challenge: sent.get("code_challenge").cloned(),
+        acr_values: String::new(),
     };
     let mut back = query(&idp.authorize(&request, &idp.people()[4], fault).unwrap());
     let callback = Callback::OidcRedirect {

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
-use super::{Fault, IdpError, PracticeIdp};
+use super::{Fault, IdpError, IdpSession, PracticeIdp};
 use crate::sandbox::people::Person;
 
 const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(1);
@@ -29,6 +29,8 @@ pub struct AuthorizeRequest {
     pub scope: String,
     /// PKCE S256; plain is not offered.
     pub code_challenge: Option<String>,
+    /// Space-separated, the preferred class first (OIDC Core 3.1.2.1). The answer's `acr` is that one.
+    pub acr_values: String,
 }
 
 /// A person's decision, kept until the code is redeemed or the token expires.
@@ -227,7 +229,7 @@ impl PracticeIdp {
         }
         grant.expires_at = now + TOKEN_LIFETIME;
         let id_token = self
-            .id_token(&grant, now)
+            .id_token(&grant, now, state.session)
             .map_err(|_| TokenError("server_error"))?;
         let access_token = self.random_hex();
         state.tokens.retain(|_, grant| grant.expires_at > now);
@@ -247,7 +249,12 @@ impl PracticeIdp {
         (grant.expires_at > self.clock.now()).then(|| Value::Object(claims_of(grant)))
     }
 
-    fn id_token(&self, grant: &Grant, now: DateTime<Utc>) -> Result<String, IdpError> {
+    fn id_token(
+        &self,
+        grant: &Grant,
+        now: DateTime<Utc>,
+        session: IdpSession,
+    ) -> Result<String, IdpError> {
         let fault = grant.fault;
         let now = match fault {
             Some(Fault::ClockSkew) => now + TimeDelta::minutes(10),
@@ -270,7 +277,13 @@ impl PracticeIdp {
             },
         );
         claims.insert("iat".into(), now.timestamp().into());
-        claims.insert("auth_time".into(), now.timestamp().into());
+        claims.insert("auth_time".into(), (now - session.age).timestamp().into());
+        if let Some(lasts) = session.lasts {
+            claims.insert("session_expiry".into(), (now + lasts).timestamp().into());
+        }
+        if let Some(class) = grant.request.acr_values.split_whitespace().next() {
+            claims.insert("acr".into(), class.into());
+        }
         claims.insert("exp".into(), (now + TOKEN_LIFETIME).timestamp().into());
         claims.insert("amr".into(), json!(["pwd"]));
         let nonce = match fault {

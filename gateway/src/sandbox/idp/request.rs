@@ -17,6 +17,8 @@ pub struct AuthnRequest {
     pub acs_url: String,
     pub force_authn: bool,
     pub is_passive: bool,
+    /// RequestedAuthnContext (SAML Core 3.3.2.2.1), the preferred class first.
+    pub context_classes: Vec<String>,
 }
 
 impl AuthnRequest {
@@ -43,7 +45,7 @@ impl AuthnRequest {
         let text = std::str::from_utf8(xml).map_err(|_| IdpError::Request("UTF-8"))?;
         let mut request = Self::default();
         let mut reader = Reader::from_str(text);
-        let (mut depth, mut in_issuer) = (0, false);
+        let (mut depth, mut in_issuer, mut in_class) = (0, false, false);
         loop {
             let event = reader.read_event().map_err(|_| IdpError::Request("XML"))?;
             match &event {
@@ -55,14 +57,19 @@ impl AuthnRequest {
                         request.read_attributes(element)?;
                     }
                     in_issuer = depth == 1 && element.local_name().as_ref() == "Issuer";
+                    in_class = element.local_name().as_ref() == "AuthnContextClassRef";
                     depth += i32::from(matches!(event, Event::Start(_)));
                 }
                 Event::Text(value) if in_issuer => {
                     request.issuer.push_str(value.xml10_content().trim());
                 }
+                Event::Text(value) if in_class => {
+                    let class = value.xml10_content().trim().to_owned();
+                    request.context_classes.push(class);
+                }
                 Event::End(_) => {
                     depth -= 1;
-                    in_issuer = false;
+                    (in_issuer, in_class) = (false, false);
                 }
                 Event::DocType(_) => return Err(IdpError::Request("XML without DOCTYPE")),
                 Event::Eof => break,
@@ -134,7 +141,7 @@ pub fn encryption_certificate(sp_metadata: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const REQUEST: &str = r#"<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_1" Version="2.0" AssertionConsumerServiceURL="https://sso.example/acs?a=1&amp;b=2" ForceAuthn="true"><saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"> https://sso.example/metadata </saml:Issuer></samlp:AuthnRequest>"#;
+    const REQUEST: &str = r#"<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_1" Version="2.0" AssertionConsumerServiceURL="https://sso.example/acs?a=1&amp;b=2" ForceAuthn="true"><saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"> https://sso.example/metadata </saml:Issuer><samlp:RequestedAuthnContext Comparison="exact"><saml:AuthnContextClassRef xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">urn:a</saml:AuthnContextClassRef></samlp:RequestedAuthnContext></samlp:AuthnRequest>"#;
 
     #[test]
     fn a_request_reads_the_same_over_both_bindings() {
@@ -150,6 +157,7 @@ mod tests {
                 acs_url: "https://sso.example/acs?a=1&b=2".into(),
                 force_authn: true,
                 is_passive: false,
+                context_classes: vec!["urn:a".into()],
             }
         );
     }

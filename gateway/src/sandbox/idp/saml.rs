@@ -21,6 +21,7 @@ const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
 const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const EMAIL: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
 const PERSISTENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
+const PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 
 /// What the IdP signs.
@@ -42,6 +43,8 @@ pub struct SamlAnswer<'a> {
     pub acs_url: &'a str,
     /// `ID` of the AuthnRequest; `None` makes an unsolicited response.
     pub in_response_to: Option<&'a str>,
+    /// How the person signed in; by password over TLS without one.
+    pub context_class: Option<&'a str>,
     pub sign: Sign,
     /// The SP's encryption certificate (X.509 DER).
     pub encrypt_for: Option<&'a [u8]>,
@@ -234,32 +237,24 @@ impl PracticeIdp {
             Some(Fault::WrongAudience) => "https://elsewhere.example/metadata",
             _ => answer.audience,
         };
-        let body =
-            [
-                Element::new("saml:Subject")
-                    .child(self.name_id(answer))
-                    .child(
-                        Element::new("saml:SubjectConfirmation")
-                            .attr("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer")
-                            .child(confirmation),
-                    ),
-                Element::new("saml:Conditions")
-                    .attr("NotBefore", instant(not_before))
-                    .attr("NotOnOrAfter", instant(not_on_or_after))
-                    .child(
-                        Element::new("saml:AudienceRestriction")
-                            .child(Element::new("saml:Audience").text(audience)),
-                    ),
-                Element::new("saml:AuthnStatement")
-                    .attr("AuthnInstant", instant(now))
-                    .attr("SessionIndex", &id)
-                    .child(Element::new("saml:AuthnContext").child(
-                        Element::new("saml:AuthnContextClassRef").text(
-                            "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
-                        ),
-                    )),
-                attributes(answer),
-            ];
+        let body = [
+            Element::new("saml:Subject")
+                .child(self.name_id(answer))
+                .child(
+                    Element::new("saml:SubjectConfirmation")
+                        .attr("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer")
+                        .child(confirmation),
+                ),
+            Element::new("saml:Conditions")
+                .attr("NotBefore", instant(not_before))
+                .attr("NotOnOrAfter", instant(not_on_or_after))
+                .child(
+                    Element::new("saml:AudienceRestriction")
+                        .child(Element::new("saml:Audience").text(audience)),
+                ),
+            self.authn_statement(answer, &id, now),
+            attributes(answer),
+        ];
         let issuer = self.issuer(answer.fault);
         let mut signature = String::new();
         if sign {
@@ -271,6 +266,19 @@ impl PracticeIdp {
             signature = enveloped_signature(key, &id, &digested).render();
         }
         Ok(frame.child(issuer).raw(&signature).children(body).render())
+    }
+
+    fn authn_statement(&self, answer: &SamlAnswer<'_>, index: &str, now: DateTime<Utc>) -> Element {
+        let session = self.state().session;
+        let mut statement = Element::new("saml:AuthnStatement")
+            .attr("AuthnInstant", instant(now - session.age))
+            .attr("SessionIndex", index);
+        if let Some(lasts) = session.lasts {
+            statement = statement.attr("SessionNotOnOrAfter", instant(now + lasts));
+        }
+        let class = answer.context_class.unwrap_or(PASSWORD);
+        let class = Element::new("saml:AuthnContextClassRef").text(class);
+        statement.child(Element::new("saml:AuthnContext").child(class))
     }
 
     fn name_id(&self, answer: &SamlAnswer<'_>) -> Element {

@@ -47,6 +47,7 @@ impl OidcPath {
             nonce: Some(query(&sent.url, "nonce")),
             scope: query(&sent.url, "scope"),
             code_challenge: Some(query(&sent.url, "code_challenge")),
+            acr_values: String::new(),
         };
         let callback = practice.authorize(&request, person, None);
         let callback = callback.expect("the practice IdP signs in");

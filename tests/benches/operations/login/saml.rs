@@ -80,6 +80,7 @@ impl SamlPath {
             audience: &request.issuer,
             acs_url: &request.acs_url,
             in_response_to: Some(&request.id),
+            context_class: None,
             sign: Sign::Assertion,
             encrypt_for: None,
             fault,

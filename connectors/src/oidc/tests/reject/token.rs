@@ -254,6 +254,15 @@ pub(super) const CLAIMS: &[Case] = &[
         },
     ),
     (
+        "an authentication to come",
+        "token_invalid",
+        CheckName::IdToken,
+        |l| {
+            l.expected.as_mut().unwrap().max_age = Some(60);
+            l.idp.claims["auth_time"] = (noon().timestamp() + 120).into();
+        },
+    ),
+    (
         "an authentication of unknown age",
         "token_invalid",
         CheckName::IdToken,

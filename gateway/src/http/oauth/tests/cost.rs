@@ -122,6 +122,7 @@ impl Desk {
             audience: &request.issuer,
             acs_url: &request.acs_url,
             in_response_to: Some(&request.id),
+            context_class: None,
             sign: Sign::Assertion,
             encrypt_for: None,
             fault: None,

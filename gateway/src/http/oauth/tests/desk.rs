@@ -108,6 +108,7 @@ impl Desk {
                 get(authorize::get).post(authorize::post),
             )
             .at(logout::PATH, get(logout::get).post(logout::post))
+            .nest("/scim/v2", crate::http::scim::routes(&app))
             .data(app.clone());
         let endpoint = endpoint.map_to_response().boxed();
         let scope = organization(&app).await;
@@ -324,10 +325,12 @@ impl Desk {
         authorization: Option<&str>,
         form: &[(&str, &str)],
     ) -> Answer {
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let request = request(Method::POST, path, authorization)
             .content_type("application/x-www-form-urlencoded")
-            .body(body.extend_pairs(form).finish());
+            .body(body);
         self.send(request).await
     }
 

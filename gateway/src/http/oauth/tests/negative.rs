@@ -369,22 +369,38 @@ async fn every_wrong_request_gets_the_specified_error_and_changes_nothing() {
         assert!(answer.header(header::WWW_AUTHENTICATE).contains(challenge));
         count += 1;
     }
-    for query in [
-        "id_token_hint=x",
-        "client_id=unknown",
-        "post_logout_redirect_uri=https://app.example/",
-        &format!("client_id={id}&post_logout_redirect_uri=https://evil.example/"),
-        "state=a&state=b",
+    // No standard word goes anywhere from here: a person reads what is wrong.
+    for (query, told) in [
+        (
+            "id_token_hint=x",
+            "id_token_hint is not an id token of this issuer",
+        ),
+        ("client_id=unknown", "there is no such client"),
+        (
+            "post_logout_redirect_uri=https://app.example/",
+            "post_logout_redirect_uri needs an id_token_hint or a client_id",
+        ),
+        (
+            &format!("client_id={id}&post_logout_redirect_uri=https://evil.example/"),
+            "post_logout_redirect_uri is not registered with this client",
+        ),
+        ("state=a&state=b", "the parameter state stands twice"),
     ] {
         let answer = desk.get(&format!("/oauth/logout?{query}")).await;
         assert_eq!(answer.status, 400, "{query}");
+        assert_eq!(answer.header(header::LOCATION), "", "{query}");
+        for part in ["Could not sign you out", told] {
+            assert!(answer.text.contains(part), "{query}: {}", answer.text);
+        }
         count += 1;
     }
-    for uri in [
-        "https://evil.example/",
-        "https://app.example/callback/",
-        "javascript:alert(1)",
-        "",
+    const MISSING: &str = "The request has no redirect_uri.";
+    const UNKNOWN: &str = "The redirect_uri is not one that the application registered.";
+    for (uri, told) in [
+        ("https://evil.example/", UNKNOWN),
+        ("https://app.example/callback/", UNKNOWN),
+        ("javascript:alert(1)", UNKNOWN),
+        ("", MISSING),
     ] {
         let answer = desk
             .get(&format!(
@@ -393,6 +409,11 @@ async fn every_wrong_request_gets_the_specified_error_and_changes_nothing() {
             .await;
         assert_eq!(answer.status, 400, "{uri}");
         assert_eq!(answer.header(header::LOCATION), "", "{uri}");
+        let code = answer.headers.get("tenon-error").unwrap();
+        assert_eq!(code, "invalid_redirect_uri", "{uri}");
+        for part in ["invalid_redirect_uri", told] {
+            assert!(answer.text.contains(part), "{uri}: {}", answer.text);
+        }
         count += 1;
     }
     assert!(count >= 100, "{count}");

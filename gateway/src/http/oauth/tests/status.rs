@@ -11,7 +11,7 @@ use crate::store::tokens::StoredCode;
 const INACTIVE: &str = r#"{"active":false}"#;
 
 impl Desk {
-    async fn introspect(&self, token: &Value) -> Value {
+    pub(super) async fn introspect(&self, token: &Value) -> Value {
         let form = [("token", token.as_str().unwrap())];
         self.call("/oauth/introspect", &form).await.ok()
     }

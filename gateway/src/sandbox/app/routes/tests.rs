@@ -112,6 +112,7 @@ impl World {
             nonce: sent.get("nonce").cloned(),
             scope: sent["scope"].clone(),
             code_challenge: sent.get("code_challenge").cloned(),
+            acr_values: String::new(),
         };
         let back = self
             .idp

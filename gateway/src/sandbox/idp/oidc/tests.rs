@@ -20,6 +20,7 @@ fn authorize(idp: &PracticeIdp, fault: Option<Fault>) -> TokenRequest {
         nonce: Some("n-1".into()),
         scope: "openid email profile".into(),
         code_challenge: Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()))),
+        acr_values: String::new(),
     };
     let to = idp.authorize(&request, &idp.people()[4], fault).unwrap();
     let query: HashMap<String, String> = url::Url::parse(&to)

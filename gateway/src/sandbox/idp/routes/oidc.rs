@@ -59,6 +59,8 @@ struct AuthorizeQuery {
     scope: String,
     code_challenge: Option<String>,
     #[serde(default)]
+    acr_values: String,
+    #[serde(default)]
     login_hint: String,
     #[serde(default)]
     prompt: String,
@@ -79,6 +81,7 @@ impl AuthorizeQuery {
             nonce: present(&self.nonce),
             scope: self.scope.clone(),
             code_challenge: present(&self.code_challenge),
+            acr_values: self.acr_values.clone(),
         }
     }
 }
@@ -109,6 +112,7 @@ fn authorize(Data(idp): Data<&Arc<PracticeIdp>>, Query(query): Query<AuthorizeQu
                 "code_challenge",
                 request.code_challenge.as_deref().unwrap_or_default(),
             ),
+            ("acr_values", &request.acr_values),
         ],
         people: ordered(idp.people(), &query.login_hint),
         faults: fault_options(idp.behaviour().fault, Fault::oidc_codes),

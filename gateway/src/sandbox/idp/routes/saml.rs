@@ -80,6 +80,10 @@ fn pick(
             ("audience", &request.issuer),
             ("acs_url", &request.acs_url),
             ("in_response_to", &request.id),
+            (
+                "context_class",
+                request.context_classes.first().map_or("", |class| class),
+            ),
             ("relay_state", &message.relay_state),
         ],
         people: ordered(idp.people(), &message.login_hint),
@@ -95,6 +99,8 @@ struct SamlAnswerForm {
     /// Empty for an unsolicited response.
     #[serde(default)]
     in_response_to: String,
+    #[serde(default)]
+    context_class: String,
     #[serde(default)]
     relay_state: String,
     person: String,
@@ -129,6 +135,7 @@ async fn respond(idp: &PracticeIdp, form: &SamlAnswerForm) -> Result<Page, IdpEr
         audience: &form.audience,
         acs_url: &form.acs_url,
         in_response_to: Some(&*form.in_response_to).filter(|id| !id.is_empty()),
+        context_class: Some(&*form.context_class).filter(|class| !class.is_empty()),
         sign: behaviour.sign,
         encrypt_for: certificate.as_deref(),
         fault: Fault::parse(&form.fault),

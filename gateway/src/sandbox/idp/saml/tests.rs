@@ -9,6 +9,7 @@ fn answer(person: &Person) -> SamlAnswer<'_> {
         audience: "http://localhost/saml/conn_1/metadata",
         acs_url: "http://localhost/saml/conn_1/acs",
         in_response_to: Some("_request"),
+        context_class: None,
         sign: Sign::Both,
         encrypt_for: None,
         fault: None,
