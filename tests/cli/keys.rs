@@ -66,7 +66,7 @@ fn kids(keys: &[Key]) -> Vec<String> {
 }
 
 fn signed_by(token: &Value) -> String {
-    let header = jsonwebtoken::decode_header(&text(token));
+    let header = jsonwebtoken::decode_header(text(token));
     header.expect("a JWT").kid.expect("a kid")
 }
 
