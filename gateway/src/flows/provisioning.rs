@@ -13,7 +13,9 @@ pub use departure::{remove_directory, remove_user};
 pub use groups::{create_group, delete_group, patch_group, replace_group};
 pub use users::{create_user, delete_user, patch_user, replace_user};
 
-use scim::EntityTags;
+use std::sync::Arc;
+
+use scim::{EntityTags, Quirks};
 
 use crate::app::App;
 use crate::error::Error;
@@ -33,6 +35,8 @@ pub struct Push {
     pub app: App,
     pub scope: DirectoryScope,
     pub cause: Cause,
+    /// Of this request, noted while it is read.
+    pub quirks: Arc<Quirks>,
 }
 
 /// What a write left behind.
@@ -63,6 +67,7 @@ impl Push {
             app: app.clone(),
             scope: door.scope,
             cause: Cause::new(ActorKind::Directory, directory, request_id),
+            quirks: Arc::default(),
         };
         push.note_use(&door, &hash, now).await?;
         Ok(push)

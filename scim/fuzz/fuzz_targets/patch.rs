@@ -14,11 +14,11 @@ fuzz_target!(|body: &[u8]| {
         "userName": "ada@acme.example", "active": true, "name": {"givenName": "Ada"},
         "emails": [{"value": "ada@acme.example", "type": "work", "primary": true}],
     });
-    let user = User::parse(&user).expect("a user");
-    if let Ok(request) = PatchRequest::parse(ResourceType::User, &body)
-        && let Ok(after) = request.apply_to_user("u1", &user)
+    let user = User::parse(&user, &Default::default()).expect("a user");
+    if let Ok(request) = PatchRequest::parse(ResourceType::User, &body, &Default::default())
+        && let Ok(after) = request.apply_to_user("u1", &user, &Default::default())
     {
-        let _ = request.apply_to_user("u1", &after);
+        let _ = request.apply_to_user("u1", &after, &Default::default());
         let emails = after.attributes().get("emails").and_then(Value::as_array);
         let primary = emails
             .into_iter()
@@ -29,13 +29,13 @@ fuzz_target!(|body: &[u8]| {
     let group = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Admins",
     });
-    let (group, mut members) = Group::parse(&group).expect("a group");
-    if let Ok(request) = PatchRequest::parse(ResourceType::Group, &body)
-        && let Ok(after) = request.apply_to_group("g1", &group)
+    let (group, mut members) = Group::parse(&group, &Default::default()).expect("a group");
+    if let Ok(request) = PatchRequest::parse(ResourceType::Group, &body, &Default::default())
+        && let Ok(after) = request.apply_to_group("g1", &group, &Default::default())
     {
         for operation in &after.members {
             operation.apply(&mut members);
         }
-        let _ = request.apply_to_group("g1", &after.group);
+        let _ = request.apply_to_group("g1", &after.group, &Default::default());
     }
 });

@@ -88,7 +88,7 @@ pub async fn patch_group(
 ) -> Result<Written<StoredGroup>, Error> {
     let name = id.to_string();
     change_group(push, id, if_match, |group| {
-        let patch = request.apply_to_group(&name, group)?;
+        let patch = request.apply_to_group(&name, group, &push.quirks)?;
         Ok((patch.group, patch.members))
     })
     .await

@@ -87,7 +87,10 @@ pub async fn replace_user(
     if_match: Option<&EntityTags>,
     body: &Value,
 ) -> Result<Written<StoredUser>, Error> {
-    change_user(push, id, if_match, |user| user.parse_replacement(body)).await
+    change_user(push, id, if_match, |user| {
+        user.parse_replacement(body, &push.quirks)
+    })
+    .await
 }
 
 /// PATCH. Errors: 404, 412, 409 `uniqueness`, what [`PatchRequest::apply_to_user`] refuses.
@@ -99,7 +102,7 @@ pub async fn patch_user(
 ) -> Result<Written<StoredUser>, Error> {
     let name = id.to_string();
     change_user(push, id, if_match, |user| {
-        request.apply_to_user(&name, user)
+        request.apply_to_user(&name, user, &push.quirks)
     })
     .await
 }

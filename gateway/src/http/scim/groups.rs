@@ -20,7 +20,7 @@ const MEMBERS_IN_ANSWER: i64 = 1_000;
 
 pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
-    let (group, members) = Group::parse(&call.json().await?)?;
+    let (group, members) = Group::parse(&call.json().await?, call.quirks())?;
     let stored = provisioning::create_group(&call.push, group, members).await?;
     let location = ResourceType::Group.location(&call.base_url, &stored.meta().id);
     Ok(shown(&call, &projection, stored)
@@ -43,7 +43,7 @@ pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
 pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let (id, if_match) = (parse(id)?, call.if_match());
-    let (group, members) = Group::parse(&call.json().await?)?;
+    let (group, members) = Group::parse(&call.json().await?, call.quirks())?;
     let if_match = if_match.as_ref();
     let Written { resource, .. } =
         provisioning::replace_group(&call.push, id, if_match, group, members).await?;
@@ -53,7 +53,7 @@ pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
 pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let (id, if_match) = (parse(id)?, call.if_match());
-    let request = PatchRequest::parse(ResourceType::Group, &call.json().await?)?;
+    let request = PatchRequest::parse(ResourceType::Group, &call.json().await?, call.quirks())?;
     let if_match = if_match.as_ref();
     let Written { resource, .. } =
         provisioning::patch_group(&call.push, id, if_match, &request).await?;
@@ -71,7 +71,7 @@ pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
 
 pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusal> {
     let (filter, sort) = (
-        query.filter(ResourceType::Group)?,
+        query.filter(ResourceType::Group, call.quirks())?,
         query.sort(ResourceType::Group)?,
     );
     let of = Some(ResourceType::Group);

@@ -2,7 +2,7 @@
 
 use poem::http::{HeaderMap, Method, header};
 use poem::{Body, Request};
-use scim::{EntityTags, ListQuery, Meta, Projection, ScimError};
+use scim::{EntityTags, ListQuery, Meta, Projection, Quirks, ScimError};
 use serde_json::Value;
 
 use super::error::Refusal;
@@ -55,6 +55,11 @@ impl Call {
 
     pub(super) fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// What is noted while this request is read.
+    pub(super) fn quirks(&self) -> &Quirks {
+        &self.push.quirks
     }
 
     pub(super) fn has_filter(&self) -> bool {

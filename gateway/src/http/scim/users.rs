@@ -17,7 +17,7 @@ use crate::store::scim_list;
 
 pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
-    let user = User::parse(&call.json().await?)?;
+    let user = User::parse(&call.json().await?, call.quirks())?;
     let stored = provisioning::create_user(&call.push, user).await?;
     let location = ResourceType::User.location(&call.base_url, &stored.meta().id);
     // No group can list it yet.
@@ -55,7 +55,7 @@ pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
 pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let (id, if_match) = (parse(id)?, call.if_match());
-    let request = PatchRequest::parse(ResourceType::User, &call.json().await?)?;
+    let request = PatchRequest::parse(ResourceType::User, &call.json().await?, call.quirks())?;
     let written = provisioning::patch_user(&call.push, id, if_match.as_ref(), &request).await?;
     shown(&call, &projection, written.resource).await
 }
@@ -68,7 +68,7 @@ pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
 
 pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusal> {
     let (filter, sort) = (
-        query.filter(ResourceType::User)?,
+        query.filter(ResourceType::User, call.quirks())?,
         query.sort(ResourceType::User)?,
     );
     let of = Some(ResourceType::User);
