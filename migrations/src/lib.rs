@@ -15,6 +15,7 @@ mod m20261122_000005_login_responses;
 mod m20261127_000006_authorization_server;
 mod m20261127_000007_oidc_upstream;
 mod m20261127_000008_domain_checks;
+mod m20261129_000009_directory_requests;
 
 pub struct Migrator;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000006_authorization_server::Migration),
             Box::new(m20261127_000007_oidc_upstream::Migration),
             Box::new(m20261127_000008_domain_checks::Migration),
+            Box::new(m20261129_000009_directory_requests::Migration),
         ]
     }
 }

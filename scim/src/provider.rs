@@ -59,7 +59,7 @@ pub fn all() -> &'static [Provider] {
     &PROVIDERS
 }
 
-/// The directory behind a request: the one configured by id or alias, else the one whose `User-Agent` it
+/// The directory behind a request: the one configured by id, name or alias, else the one whose `User-Agent` it
 /// is, else the one whose quirks the request has, else `generic`. Case does not matter.
 pub fn recognise(
     configured: Option<&str>,
@@ -70,7 +70,7 @@ pub fn recognise(
         let is = |name: &String| name.eq_ignore_ascii_case(wanted);
         PROVIDERS
             .iter()
-            .find(|p| is(&p.id) || p.aliases.iter().any(is))
+            .find(|p| is(&p.id) || is(&p.name) || p.aliases.iter().any(is))
     };
     let sent_by = |agent: &str| {
         let agent = agent.to_lowercase();
@@ -121,6 +121,7 @@ mod tests {
         let recognise = |configured, agent| recognise(configured, agent, &none);
         assert_eq!(recognise(Some("Azure AD"), okta).id, "entra");
         assert_eq!(recognise(None, okta).id, "okta");
+        assert_eq!(recognise(Some("google workspace"), okta).id, "google");
         assert_eq!(recognise(Some("generic"), okta).id, "okta");
         assert_eq!(recognise(Some("nobody"), Some("curl/8")).id, GENERIC);
         assert_eq!(recognise(None, None).id, GENERIC);

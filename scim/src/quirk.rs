@@ -124,7 +124,7 @@ impl Quirks {
         self.0.fetch_or(1 << quirk as u32, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_if(&self, applies: bool, quirk: Quirk) {
+    pub fn note_if(&self, applies: bool, quirk: Quirk) {
         if applies {
             self.note(quirk);
         }

@@ -78,6 +78,8 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
         Some((in_groups, after)) => Some(cursor::next(call, &query, None, in_groups, after).await?),
         None => None,
     };
+    let filter = query.filter.as_deref();
+    call.say_found("users and groups", filter, resources.len(), total);
     Ok(page(&query, total, resources, next))
 }
 
