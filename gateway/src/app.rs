@@ -12,6 +12,7 @@ use crate::egress::{Dns, Egress};
 use crate::error::Error;
 use crate::flows::client_assertion::FetchedKeys;
 use crate::flows::login::ConnectionCache;
+use crate::flows::provisioning_log::ProvisioningLog;
 use crate::flows::signing_keys::SigningKeys;
 use crate::http::drain::Drain;
 use crate::http::limits::{FailedDecryptions, RateLimits};
@@ -39,6 +40,7 @@ pub struct App {
     pub failed_decryptions: FailedDecryptions,
     pub drain: Drain,
     pub webhooks: Worker,
+    pub provisioning_log: ProvisioningLog,
 }
 
 /// Why the gateway did not start.
@@ -95,6 +97,7 @@ impl App {
         let rate_limits = RateLimits::new(config.rate_limits, metrics.clone());
         let failed_decryptions = FailedDecryptions::new(config.rate_limits);
         let webhooks = Worker::new(&store);
+        let provisioning_log = ProvisioningLog::new(metrics.clone());
         Ok(Self {
             config: Arc::new(config),
             public_url,
@@ -112,6 +115,7 @@ impl App {
             failed_decryptions,
             drain: Drain::default(),
             webhooks,
+            provisioning_log,
         })
     }
 }

@@ -14,6 +14,7 @@ pub mod login;
 pub mod logout;
 pub mod organizations;
 pub mod provisioning;
+pub mod provisioning_log;
 pub mod pushed_requests;
 pub mod role_mappings;
 pub mod roles;

@@ -46,6 +46,12 @@ macro_rules! typed_id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
             }
 
+            /// The next one, for rows that have to keep the order in which one process made them: within a
+            /// millisecond, ids have none (RFC 9562 6.2).
+            pub fn successor(self) -> Self {
+                Self(Uuid::from_u128(self.0.as_u128().wrapping_add(1)))
+            }
+
             /// When the id was made, to the millisecond.
             pub fn minted_at(&self) -> DateTime<Utc> {
                 let millis = self.0.as_u128() >> 80;
@@ -204,6 +210,10 @@ typed_id!(
     /// One bearer token of a directory; two may live side by side.
     DirectoryTokenId, DirectoryTokenKind, "dtok"
 );
+typed_id!(
+    /// One request in the provisioning log of a directory.
+    DirectoryRequestId, DirectoryRequestKind, "dreq"
+);
 typed_id!(UserId, UserKind, "usr");
 typed_id!(
     /// A SCIM User as one directory pushed it: the `id` that directory sees.
@@ -235,6 +245,8 @@ mod tests {
         assert_eq!(text.parse(), Ok(id));
         assert_eq!(text.len(), "conn_".len() + 26);
         assert!((id.minted_at() - before).num_seconds() < 2);
+        assert!(id.successor() > id && id.successor().to_string() > text);
+        assert_eq!(id.successor().minted_at(), id.minted_at());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod audit;
 mod connection;
 mod connection_view;
 mod directory;
+mod directory_request;
 mod domain;
 mod event;
 mod group;
@@ -31,6 +32,7 @@ pub use connection_view::{
     SsoBinding, TokenEndpointAuthMethod, Transform,
 };
 pub use directory::{Directory, DirectoryState, DirectoryToken};
+pub use directory_request::{DirectoryRequest, RecordedEvents, RequestEvent, RequestOutcome};
 pub use domain::{
     Domain, DomainCheck, DomainCheckResult, DomainState, TxtRecord, canonical_domain,
 };

@@ -16,6 +16,7 @@ mod counters;
 pub mod deliveries;
 pub mod delivery_streams;
 pub mod directories;
+pub mod directory_requests;
 pub mod directory_tokens;
 pub mod directory_users;
 pub mod domains;

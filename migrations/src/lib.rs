@@ -15,6 +15,7 @@ mod m20261122_000005_login_responses;
 mod m20261127_000006_authorization_server;
 mod m20261127_000007_oidc_upstream;
 mod m20261127_000008_domain_checks;
+mod m20261129_000009_directory_requests;
 mod m20261129_000010_idp_documents;
 mod m20261129_000011_inactive_users;
 mod m20261129_000012_doubted_emails;
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000006_authorization_server::Migration),
             Box::new(m20261127_000007_oidc_upstream::Migration),
             Box::new(m20261127_000008_domain_checks::Migration),
+            Box::new(m20261129_000009_directory_requests::Migration),
             Box::new(m20261129_000010_idp_documents::Migration),
             Box::new(m20261129_000011_inactive_users::Migration),
             Box::new(m20261129_000012_doubted_emails::Migration),

@@ -82,17 +82,20 @@ mod tests {
 
     #[test]
     fn every_value_is_listed_as_it_compares() {
-        let user = User::parse(&json!({
-            "userName": "Ada@X.example",
-            "externalId": "X1",
-            "emails": [
-                {"value": "B@x.example"},
-                {"value": "A@x.example", "type": "Work", "primary": true}
-            ],
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":
-                {"department": "R&D", "manager": "dusr_M"},
-            "urn:acme:1.0:User": {"badge": "9"}
-        }))
+        let user = User::parse(
+            &json!({
+                "userName": "Ada@X.example",
+                "externalId": "X1",
+                "emails": [
+                    {"value": "B@x.example"},
+                    {"value": "A@x.example", "type": "Work", "primary": true}
+                ],
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":
+                    {"department": "R&D", "manager": "dusr_M"},
+                "urn:acme:1.0:User": {"badge": "9"}
+            }),
+            &Default::default(),
+        )
         .unwrap();
         let listed: Vec<String> = user
             .comparable_values()
@@ -119,7 +122,13 @@ mod tests {
 
     #[test]
     fn a_literal_compares_in_the_same_form() {
-        let literal = |text: &str| match Filter::parse(ResourceType::User, text).unwrap() {
+        let literal = |text: &str| match Filter::parse(
+            ResourceType::User,
+            text,
+            &Default::default(),
+        )
+        .unwrap()
+        {
             Filter::Compare { path, value, .. } => value.comparable(&path),
             other => panic!("{other}"),
         };

@@ -9,6 +9,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::error::ScimError;
+use crate::quirk::Quirks;
 use crate::resource::{AttributePath, ResourceType};
 
 pub use evaluate::matches_element;
@@ -75,8 +76,12 @@ impl Filter {
     ///
     /// Errors: `invalidFilter` for bad grammar, an unknown attribute (never everyone) or a value of the
     /// wrong type; `tooMany` beyond [`MAX_COMPARISONS`].
-    pub fn parse(resource_type: ResourceType, text: &str) -> Result<Self, ScimError> {
-        let mut parser = Parser::new(resource_type, text)?;
+    pub fn parse(
+        resource_type: ResourceType,
+        text: &str,
+        quirks: &Quirks,
+    ) -> Result<Self, ScimError> {
+        let mut parser = Parser::new(resource_type, text, quirks)?;
         let filter = parser.filter()?;
         parser.expect_end()?;
         Ok(filter)

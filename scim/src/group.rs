@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::comparable::{self, ComparableValue};
 use crate::error::ScimError;
 use crate::patch::{self, Member};
+use crate::quirk::Quirks;
 use crate::resource::{Meta, ResourceType, used_schemas};
 
 /// A group without its members, which are rows of their own: `{"externalId"?, "displayName", …}`.
@@ -25,8 +26,8 @@ impl Group {
     ///
     /// Errors: `invalidSyntax`, `invalidValue`; a missing `displayName` and a member without `value` are
     /// the latter.
-    pub fn parse(body: &Value) -> Result<(Self, Vec<Member>), ScimError> {
-        let (attributes, members) = patch::read_body(ResourceType::Group, body)?;
+    pub fn parse(body: &Value, quirks: &Quirks) -> Result<(Self, Vec<Member>), ScimError> {
+        let (attributes, members) = patch::read_body(ResourceType::Group, body, quirks)?;
         if !attributes.contains_key("displayName") {
             return Err(ScimError::RequiredMissing {
                 attribute: "displayName".into(),

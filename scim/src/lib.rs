@@ -15,6 +15,7 @@ mod patch;
 mod path;
 mod projection;
 pub mod provider;
+mod quirk;
 mod resource;
 pub mod schema;
 mod user;
@@ -31,5 +32,6 @@ pub use list::{
 pub use patch::{GroupPatch, Member, MemberOperation, PatchRequest, max_operations};
 pub use path::Path;
 pub use projection::Projection;
+pub use quirk::{Quirk, Quirks};
 pub use resource::{AttributePath, Meta, ResourceType, fold, timestamp};
 pub use user::{Email, GroupLink, ManagerLink, User, UserLinks};

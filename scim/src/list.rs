@@ -9,6 +9,7 @@ use crate::error::{ScimError, excerpt};
 use crate::filter::Filter;
 use crate::patch::field;
 use crate::projection::Projection;
+use crate::quirk::Quirks;
 use crate::resource::{AttributePath, ResourceType, fold};
 use crate::schema::{Kind, Returned};
 
@@ -132,10 +133,14 @@ impl ListQuery {
     }
 
     /// The filter, read for resources of one type.
-    pub fn filter(&self, resource_type: ResourceType) -> Result<Option<Filter>, ScimError> {
+    pub fn filter(
+        &self,
+        resource_type: ResourceType,
+        quirks: &Quirks,
+    ) -> Result<Option<Filter>, ScimError> {
         self.filter
             .as_deref()
-            .map(|text| Filter::parse(resource_type, text))
+            .map(|text| Filter::parse(resource_type, text, quirks))
             .transpose()
     }
 

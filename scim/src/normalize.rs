@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::{ScimError, excerpt};
+use crate::quirk::{Quirk, Quirks};
 use crate::schema::{Attribute, Kind, Mutability};
 
 /// The most values of one multi-valued attribute; group members are not counted here.
@@ -28,10 +29,15 @@ pub(crate) fn is_kept(attribute: &Attribute) -> bool {
 /// The value of a whole attribute: an array for a multi-valued one. None where it is unassigned.
 ///
 /// Errors: `invalidValue` where the value can't be read as the attribute's type.
-pub(crate) fn value(attribute: &Attribute, input: &Value) -> Result<Option<Value>, ScimError> {
+pub(crate) fn value(
+    attribute: &Attribute,
+    input: &Value,
+    quirks: &Quirks,
+) -> Result<Option<Value>, ScimError> {
     Reader {
         attribute,
         parent: None,
+        quirks,
     }
     .value(input)
 }
@@ -41,22 +47,32 @@ pub(crate) fn sub_value(
     attribute: &Attribute,
     sub: &Attribute,
     input: &Value,
+    quirks: &Quirks,
 ) -> Result<Option<Value>, ScimError> {
     Reader {
         attribute: sub,
         parent: Some(attribute),
+        quirks,
     }
     .value(input)
 }
 
 /// One element of a multi-valued attribute, which some directories wrap in an array.
-pub(crate) fn element(attribute: &Attribute, input: &Value) -> Result<Option<Value>, ScimError> {
+pub(crate) fn element(
+    attribute: &Attribute,
+    input: &Value,
+    quirks: &Quirks,
+) -> Result<Option<Value>, ScimError> {
     let reader = Reader {
         attribute,
         parent: None,
+        quirks,
     };
     match input {
-        Value::Array(one) if one.len() == 1 => reader.single(&one[0]),
+        Value::Array(one) if one.len() == 1 => {
+            quirks.note(Quirk::WrappedValue);
+            reader.single(&one[0])
+        }
         _ => reader.single(input),
     }
 }
@@ -64,6 +80,7 @@ pub(crate) fn element(attribute: &Attribute, input: &Value) -> Result<Option<Val
 struct Reader<'a> {
     attribute: &'a Attribute,
     parent: Option<&'a Attribute>,
+    quirks: &'a Quirks,
 }
 
 impl Reader<'_> {
@@ -79,7 +96,10 @@ impl Reader<'_> {
         // Rippling sends one object where the array has one element.
         let inputs = match input {
             Value::Array(inputs) => inputs.as_slice(),
-            one => std::slice::from_ref(one),
+            one => {
+                self.quirks.note_if(one.is_object(), Quirk::ObjectForArray);
+                std::slice::from_ref(one)
+            }
         };
         if inputs.len() > MAX_VALUES {
             return self.refuse(format!(
@@ -99,20 +119,32 @@ impl Reader<'_> {
         if self.attribute.is_complex() {
             return self.complex(input);
         }
-        match (self.attribute.kind, unwrapped(input)) {
+        let plain = unwrapped(input);
+        self.quirks
+            .note_if(!std::ptr::eq(plain, input), Quirk::WrappedValue);
+        match (self.attribute.kind, plain) {
             (_, Value::Null) => Ok(None),
             (_, Value::Array(values)) if values.is_empty() => Ok(None),
-            (_, Value::String(text)) if text.trim().is_empty() => Ok(None),
+            (_, Value::String(text)) if text.trim().is_empty() => {
+                self.quirks.note(Quirk::BlankText);
+                Ok(None)
+            }
             (Kind::Boolean, Value::Bool(value)) => Ok(Some((*value).into())),
-            (Kind::Boolean, Value::String(text)) => match boolean(text) {
-                Some(value) => Ok(Some(value.into())),
-                None => self.refuse(format!("{:?} is neither true nor false", excerpt(text))),
-            },
+            (Kind::Boolean, Value::String(text)) => {
+                self.quirks.note(Quirk::BooleanAsText);
+                match boolean(text) {
+                    Some(value) => Ok(Some(value.into())),
+                    None => self.refuse(format!("{:?} is neither true nor false", excerpt(text))),
+                }
+            }
             (Kind::Boolean, _) => self.refuse("it is true or false"),
             (Kind::Integer, Value::Number(number)) => Ok(Some(number.clone().into())),
             (Kind::Integer, _) => self.refuse("it is a whole number"),
             (_, Value::String(text)) => self.text(text),
-            (_, Value::Number(number)) => self.text(&number.to_string()),
+            (_, Value::Number(number)) => {
+                self.quirks.note(Quirk::NumberForText);
+                self.text(&number.to_string())
+            }
             _ => self.refuse("it is text"),
         }
     }
@@ -139,15 +171,21 @@ impl Reader<'_> {
             Value::Object(parts) => parts,
             Value::Array(one) if one.is_empty() => return Ok(None),
             Value::Array(one) if one.len() == 1 && !self.attribute.multi_valued => {
+                self.quirks.note(Quirk::WrappedValue);
                 return self.complex(&one[0]);
             }
             // Entra ID sends the manager as its bare id, others an email as its bare address.
             Value::String(_) | Value::Number(_) => {
                 return match self.attribute.sub_attribute("value") {
                     Some(sub) => {
+                        self.quirks.note(match self.attribute.is_link() {
+                            true => Quirk::BareManager,
+                            false => Quirk::BareValue,
+                        });
                         let reader = Reader {
                             attribute: sub,
                             parent: Some(self.attribute),
+                            quirks: self.quirks,
                         };
                         Ok(reader
                             .single(input)?
@@ -160,23 +198,24 @@ impl Reader<'_> {
         };
         let mut known = Map::new();
         for (name, part) in parts {
-            let Some(sub) = self
-                .attribute
-                .sub_attribute(name)
-                .filter(|sub| is_kept(sub))
-            else {
+            let sub = self.attribute.sub_attribute(name);
+            self.quirks.note_if(sub.is_none(), Quirk::UnknownAttribute);
+            let Some(sub) = sub.filter(|sub| is_kept(sub)) else {
                 continue;
             };
+            let null = sub.name == "$ref" && part.is_null();
+            self.quirks.note_if(null, Quirk::NullReference);
             let reader = Reader {
                 attribute: sub,
                 parent: Some(self.attribute),
+                quirks: self.quirks,
             };
             if let Some(value) = reader.value(part)? {
                 known.insert(sub.name.into(), value);
             }
         }
         if self.attribute.is_link() {
-            link(&mut known);
+            link(&mut known, self.quirks);
         }
         Ok((!known.is_empty()).then_some(Value::Object(known)))
     }
@@ -191,7 +230,7 @@ impl Reader<'_> {
 }
 
 /// Keeps the id of a link; its `$ref` is computed from it when the resource is rendered.
-fn link(parts: &mut Map<String, Value>) {
+fn link(parts: &mut Map<String, Value>, quirks: &Quirks) {
     let reference = parts.remove("$ref");
     if parts.contains_key("value") {
         return;
@@ -201,6 +240,7 @@ fn link(parts: &mut Map<String, Value>) {
         .and_then(Value::as_str)
         .and_then(last_segment);
     if let Some(id) = id {
+        quirks.note(Quirk::LinkByReference);
         parts.insert("value".into(), id.into());
     }
 }
@@ -228,7 +268,11 @@ fn unwrapped(input: &Value) -> &Value {
 /// A value of an extension whose schema we don't know: kept as it is, but for what is unassigned.
 ///
 /// Errors: `invalidValue` for a U+0000, which PostgreSQL can't store.
-pub(crate) fn custom(name: &str, input: &Value) -> Result<Option<Value>, ScimError> {
+pub(crate) fn custom(
+    name: &str,
+    input: &Value,
+    quirks: &Quirks,
+) -> Result<Option<Value>, ScimError> {
     let has_nul = |text: &str| text.contains('\0');
     match input {
         Value::Null => Ok(None),
@@ -236,9 +280,12 @@ pub(crate) fn custom(name: &str, input: &Value) -> Result<Option<Value>, ScimErr
             excerpt(name),
             "text can't contain the character U+0000",
         )),
-        Value::String(text) if text.trim().is_empty() => Ok(None),
+        Value::String(text) if text.trim().is_empty() => {
+            quirks.note(Quirk::BlankText);
+            Ok(None)
+        }
         Value::Array(values) => {
-            let kept: Result<Vec<_>, _> = values.iter().map(|v| custom(name, v)).collect();
+            let kept: Result<Vec<_>, _> = values.iter().map(|v| custom(name, v, quirks)).collect();
             let kept: Vec<Value> = kept?.into_iter().flatten().collect();
             Ok((!kept.is_empty()).then_some(Value::Array(kept)))
         }
@@ -249,7 +296,7 @@ pub(crate) fn custom(name: &str, input: &Value) -> Result<Option<Value>, ScimErr
                     let problem = "a name can't contain the character U+0000";
                     return Err(ScimError::value(excerpt(name), problem));
                 }
-                if let Some(value) = custom(key, part)? {
+                if let Some(value) = custom(key, part, quirks)? {
                     kept.insert(key.clone(), value);
                 }
             }
@@ -280,7 +327,7 @@ mod tests {
             .attribute(name)
             .or_else(|| ENTERPRISE_USER.attribute(name))
             .unwrap();
-        value(attribute, &input)
+        value(attribute, &input, &Quirks::default())
     }
 
     #[test]

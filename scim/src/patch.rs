@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::error::ScimError;
 use crate::filter::Filter;
 use crate::group::Group;
+use crate::quirk::{Quirk, Quirks};
 use crate::resource::{AttributePath, ResourceType};
 use crate::user::User;
 
@@ -98,10 +99,15 @@ impl PatchRequest {
     ///
     /// Errors: `invalidSyntax` for another shape, `invalidPath`, `invalidValue`, `mutability` for a
     /// read-only path, `noTarget` for a remove without path; each names its operation.
-    pub fn parse(resource_type: ResourceType, body: &Value) -> Result<Self, ScimError> {
+    pub fn parse(
+        resource_type: ResourceType,
+        body: &Value,
+        quirks: &Quirks,
+    ) -> Result<Self, ScimError> {
         let body = body
             .as_object()
             .ok_or_else(|| ScimError::syntax("the body is a JSON object"))?;
+        quirks.note_if(field(body, "schemas").is_none(), Quirk::SchemasMissing);
         let operations = field(body, "Operations").and_then(Value::as_array);
         let operations =
             operations.ok_or_else(|| ScimError::syntax("Operations is an array of operations"))?;
@@ -119,7 +125,7 @@ impl PatchRequest {
         let mut changes = Vec::new();
         for (index, operation) in operations.iter().enumerate() {
             let number = index + 1;
-            let mut reader = Reader::new(resource_type);
+            let mut reader = Reader::new(resource_type, quirks);
             reader
                 .operation(operation)
                 .map_err(|error| error.in_operation(number))?;
@@ -132,15 +138,21 @@ impl PatchRequest {
     /// The user after all operations. Equal to the user before when nothing changes.
     ///
     /// Errors: `noTarget`, `mutability`, `invalidValue`; then nothing of the request holds.
-    pub fn apply_to_user(&self, id: &str, user: &User) -> Result<User, ScimError> {
-        let (attributes, _) = self.apply(id, ResourceType::User, user.attributes().clone())?;
+    pub fn apply_to_user(&self, id: &str, user: &User, quirks: &Quirks) -> Result<User, ScimError> {
+        let before = user.attributes().clone();
+        let (attributes, _) = self.apply(id, ResourceType::User, before, quirks)?;
         Ok(User::from_attributes(attributes))
     }
 
     /// The group's attributes after all operations, and what to do with its members.
-    pub fn apply_to_group(&self, id: &str, group: &Group) -> Result<GroupPatch, ScimError> {
+    pub fn apply_to_group(
+        &self,
+        id: &str,
+        group: &Group,
+        quirks: &Quirks,
+    ) -> Result<GroupPatch, ScimError> {
         let before = group.attributes().clone();
-        let (attributes, members) = self.apply(id, ResourceType::Group, before)?;
+        let (attributes, members) = self.apply(id, ResourceType::Group, before, quirks)?;
         Ok(GroupPatch {
             group: Group::from_attributes(attributes),
             members,
@@ -152,10 +164,11 @@ impl PatchRequest {
         id: &str,
         resource_type: ResourceType,
         mut attributes: Map<String, Value>,
+        quirks: &Quirks,
     ) -> Result<(Map<String, Value>, Vec<MemberOperation>), ScimError> {
         let mut members = Vec::new();
         for NumberedChange { number, change } in &self.changes {
-            apply_one(change, Some(id), &mut attributes, &mut members)
+            apply_one(change, Some(id), &mut attributes, &mut members, quirks)
                 .map_err(|error| error.in_operation(*number))?;
         }
         apply::tidy(resource_type, &mut attributes);
@@ -170,16 +183,17 @@ impl PatchRequest {
 pub(crate) fn read_body(
     resource_type: ResourceType,
     body: &Value,
+    quirks: &Quirks,
 ) -> Result<(Map<String, Value>, Vec<Member>), ScimError> {
     let body = body
         .as_object()
         .ok_or_else(|| ScimError::syntax("the body is a JSON object"))?;
-    check_schemas(resource_type, body)?;
-    let mut reader = Reader::new(resource_type);
+    check_schemas(resource_type, body, quirks)?;
+    let mut reader = Reader::new(resource_type, quirks);
     reader.object(Operator::Add, "", body)?;
     let (mut attributes, mut operations) = (Map::new(), Vec::new());
     for change in &reader.changes {
-        apply_one(change, None, &mut attributes, &mut operations)?;
+        apply_one(change, None, &mut attributes, &mut operations, quirks)?;
     }
     apply::tidy(resource_type, &mut attributes);
     operations.iter_mut().for_each(MemberOperation::deduplicate);
@@ -191,10 +205,17 @@ pub(crate) fn read_body(
 }
 
 /// A body that says it is something else is refused; one that does not say what it is, is welcome.
-fn check_schemas(resource_type: ResourceType, body: &Map<String, Value>) -> Result<(), ScimError> {
+fn check_schemas(
+    resource_type: ResourceType,
+    body: &Map<String, Value>,
+    quirks: &Quirks,
+) -> Result<(), ScimError> {
     let Some(schemas) = field(body, "schemas").and_then(Value::as_array) else {
+        quirks.note(Quirk::SchemasMissing);
         return Ok(());
     };
+    let mut texts = schemas.iter().filter_map(Value::as_str);
+    quirks.note_if(texts.any(is_microsofts), Quirk::MicrosoftSchema);
     let lists = |urn: &str| {
         schemas
             .iter()
@@ -212,14 +233,22 @@ fn check_schemas(resource_type: ResourceType, body: &Map<String, Value>) -> Resu
     }
 }
 
+/// Entra ID gives its groups this schema, and the schema no attributes.
+fn is_microsofts(urn: &str) -> bool {
+    const ADSCIM: &str = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/";
+    urn.get(..ADSCIM.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(ADSCIM))
+}
+
 fn apply_one(
     change: &Change,
     id: Option<&str>,
     attributes: &mut Map<String, Value>,
     members: &mut Vec<MemberOperation>,
+    quirks: &Quirks,
 ) -> Result<(), ScimError> {
     match change {
-        Change::Attribute(change) => apply::attribute(attributes, change)?,
+        Change::Attribute(change) => apply::attribute(attributes, change, quirks)?,
         Change::Members(operation) => operation.clone().join(members),
         Change::RemoveExtension(urn) => {
             attributes.remove(*urn);
@@ -232,6 +261,7 @@ fn apply_one(
             custom::apply(attributes, path, *operator, value.as_ref())?;
         }
         Change::ClaimId(claimed) => {
+            quirks.note_if(id.is_some(), Quirk::IdInValue);
             if id.is_some_and(|id| id != claimed) {
                 return Err(ScimError::ReadOnly {
                     attribute: "id".into(),

@@ -3,6 +3,7 @@
 
 use crate::error::{ScimError, excerpt};
 use crate::filter::{Filter, MAX_LENGTH, Parser};
+use crate::quirk::Quirks;
 use crate::resource::{AttributePath, ResourceType};
 
 /// What a PATCH operation is about.
@@ -33,7 +34,11 @@ const RESERVED: [&str; 2] = [
 
 impl Path {
     /// Errors: `invalidPath` for an unknown attribute and for bad grammar, in a filter too.
-    pub fn parse(resource_type: ResourceType, text: &str) -> Result<Self, ScimError> {
+    pub fn parse(
+        resource_type: ResourceType,
+        text: &str,
+        quirks: &Quirks,
+    ) -> Result<Self, ScimError> {
         let text = text.trim();
         if text.len() > MAX_LENGTH {
             return Err(ScimError::path(
@@ -61,7 +66,7 @@ impl Path {
         if !has_filter {
             return Ok(Self::Attribute { path, filter: None });
         }
-        Self::with_filter(resource_type, text, name.len(), path)
+        Self::with_filter(resource_type, text, name.len(), path, quirks)
     }
 
     fn with_filter(
@@ -69,6 +74,7 @@ impl Path {
         text: &str,
         bracket: usize,
         path: AttributePath,
+        quirks: &Quirks,
     ) -> Result<Self, ScimError> {
         if !path.attribute.multi_valued {
             return Err(ScimError::path(
@@ -77,7 +83,7 @@ impl Path {
             ));
         }
         let invalid = |error: ScimError| ScimError::path(text, error.to_string());
-        let mut parser = Parser::new(resource_type, text).map_err(invalid)?;
+        let mut parser = Parser::new(resource_type, text, quirks).map_err(invalid)?;
         parser.skip_to(bracket + 1);
         let filter = parser.element_filter(path).map_err(invalid)?;
         let mut comparisons = 0;
@@ -143,7 +149,7 @@ mod tests {
     use crate::schema::ENTERPRISE_USER;
 
     fn user(text: &str) -> Result<Path, ScimError> {
-        Path::parse(ResourceType::User, text)
+        Path::parse(ResourceType::User, text, &Quirks::default())
     }
 
     fn names(

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 
+use crate::quirk::{Quirk, Quirks};
+
 /// One directory product as its file describes it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct Provider {
     /// Parts of its `User-Agent`, any of which tells it.
     #[serde(default)]
     pub user_agents: Vec<String>,
+    /// Quirks that no other directory has, any of which tells it where its `User-Agent` does not.
+    #[serde(default)]
+    pub quirks: Vec<String>,
     /// Hours without a request after which something is wrong: several of its sync cycles. `None` where it only
     /// sends what has changed, so that a quiet week says nothing.
     #[serde(default)]
@@ -54,14 +59,18 @@ pub fn all() -> &'static [Provider] {
     &PROVIDERS
 }
 
-/// The directory behind a request: the one configured by id or alias, else the one whose `User-Agent` it
-/// is, else `generic`. Case does not matter.
-pub fn recognise(configured: Option<&str>, user_agent: Option<&str>) -> &'static Provider {
+/// The directory behind a request: the one configured by id, name or alias, else the one whose `User-Agent` it
+/// is, else the one whose quirks the request has, else `generic`. Case does not matter.
+pub fn recognise(
+    configured: Option<&str>,
+    user_agent: Option<&str>,
+    quirks: &Quirks,
+) -> &'static Provider {
     let named = |wanted: &str| {
         let is = |name: &String| name.eq_ignore_ascii_case(wanted);
         PROVIDERS
             .iter()
-            .find(|p| is(&p.id) || p.aliases.iter().any(is))
+            .find(|p| is(&p.id) || is(&p.name) || p.aliases.iter().any(is))
     };
     let sent_by = |agent: &str| {
         let agent = agent.to_lowercase();
@@ -72,8 +81,14 @@ pub fn recognise(configured: Option<&str>, user_agent: Option<&str>) -> &'static
         .and_then(named)
         .filter(|provider| provider.id != GENERIC)
         .or_else(|| user_agent.and_then(sent_by))
+        .or_else(|| with_quirk(quirks))
         .or_else(|| named(GENERIC))
         .unwrap_or(&EMPTY)
+}
+
+fn with_quirk(quirks: &Quirks) -> Option<&'static Provider> {
+    let noted = |name: &String| quirks.iter().map(Quirk::name).any(|noted| noted == name);
+    PROVIDERS.iter().find(|p| p.quirks.iter().any(noted))
 }
 
 #[cfg(test)]
@@ -91,6 +106,9 @@ mod tests {
                 !provider.name.is_empty() && !provider.notes.is_empty(),
                 "{path}"
             );
+            for quirk in &provider.quirks {
+                assert!(Quirk::ALL.iter().any(|q| q.name() == quirk), "{quirk}");
+            }
         }
         assert_eq!(all().len(), Files::iter().count());
         assert_eq!(all().last().unwrap().id, GENERIC);
@@ -99,10 +117,24 @@ mod tests {
     #[test]
     fn the_settings_tell_the_directory_then_its_traffic_does() {
         let okta = Some("Okta SCIM Client 1.0.0");
+        let none = Quirks::default();
+        let recognise = |configured, agent| recognise(configured, agent, &none);
         assert_eq!(recognise(Some("Azure AD"), okta).id, "entra");
         assert_eq!(recognise(None, okta).id, "okta");
+        assert_eq!(recognise(Some("google workspace"), okta).id, "google");
         assert_eq!(recognise(Some("generic"), okta).id, "okta");
         assert_eq!(recognise(Some("nobody"), Some("curl/8")).id, GENERIC);
         assert_eq!(recognise(None, None).id, GENERIC);
+    }
+
+    #[test]
+    fn what_only_entra_sends_tells_it_where_nothing_else_does() {
+        let quirks = Quirks::default();
+        quirks.note(Quirk::BlankText);
+        assert_eq!(recognise(None, None, &quirks).id, GENERIC);
+        quirks.note(Quirk::ComplianceFlag);
+        assert_eq!(recognise(None, None, &quirks).id, "entra");
+        assert_eq!(recognise(Some("okta"), None, &quirks).id, "okta");
+        assert_eq!(recognise(None, Some("JumpCloud"), &quirks).id, "jumpcloud");
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::comparable::{self, ComparableValue};
 use crate::error::ScimError;
 use crate::patch;
+use crate::quirk::Quirks;
 use crate::resource::{Meta, ResourceType, used_schemas};
 use crate::schema::{COMMON, ENTERPRISE_USER, USER};
 
@@ -50,24 +51,24 @@ impl User {
     /// Reads the body of a POST. A user who is not said to be inactive is active.
     ///
     /// Errors: `invalidSyntax`, `invalidValue`; a missing or empty `userName` is the latter.
-    pub fn parse(body: &Value) -> Result<Self, ScimError> {
-        let mut user = Self::read(body)?;
+    pub fn parse(body: &Value, quirks: &Quirks) -> Result<Self, ScimError> {
+        let mut user = Self::read(body, quirks)?;
         user.0.entry("active").or_insert(Value::Bool(true));
         Ok(user)
     }
 
     /// Reads the body of a PUT on this user. What it does not mention is unassigned, but for `active`:
     /// leaving that out deactivates and reactivates nobody.
-    pub fn parse_replacement(&self, body: &Value) -> Result<Self, ScimError> {
-        let mut user = Self::read(body)?;
+    pub fn parse_replacement(&self, body: &Value, quirks: &Quirks) -> Result<Self, ScimError> {
+        let mut user = Self::read(body, quirks)?;
         if let (None, Some(active)) = (user.0.get("active"), self.0.get("active")) {
             user.0.insert("active".into(), active.clone());
         }
         Ok(user)
     }
 
-    fn read(body: &Value) -> Result<Self, ScimError> {
-        let (attributes, _) = patch::read_body(ResourceType::User, body)?;
+    fn read(body: &Value, quirks: &Quirks) -> Result<Self, ScimError> {
+        let (attributes, _) = patch::read_body(ResourceType::User, body, quirks)?;
         if !attributes.contains_key("userName") {
             return Err(ScimError::RequiredMissing {
                 attribute: "userName".into(),

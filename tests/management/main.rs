@@ -7,6 +7,7 @@ mod bad_input;
 mod connections;
 mod conventions;
 mod directories;
+mod directory_requests;
 mod domain_checks;
 mod domain_claims;
 mod domains;

@@ -85,6 +85,10 @@ impl Scene {
         let key_of_globex = api.post("/api_keys", key_of_globex).await.expect(201);
         let ids = vec![
             ("connections", text(&connection["id"])),
+            (
+                "requests",
+                below(format!("/directories/{directory_id}/requests")).await,
+            ),
             ("directories", directory_id),
             ("tokens", text(&token["id"])),
             ("domains", text(&acme["domains"][0]["id"])),

@@ -88,6 +88,12 @@ fn operations() -> Vec<(&'static str, Stranger, Value)> {
         ("GET /directories/{id}", Hidden, none.clone()),
         ("PATCH /directories/{id}", Hidden, json!({"name": "Evil"})),
         ("DELETE /directories/{id}", Hidden, none.clone()),
+        ("GET /directories/{id}/requests", Hidden, none.clone()),
+        (
+            "GET /directories/{id}/requests/{request_id}",
+            Hidden,
+            none.clone(),
+        ),
         ("POST /directories/{id}/tokens", Hidden, none.clone()),
         (
             "DELETE /directories/{id}/tokens/{token_id}",

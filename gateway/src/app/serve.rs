@@ -11,6 +11,7 @@ use super::{App, StartError};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::flows::api_keys::accept_bootstrap_key;
+use crate::flows::provisioning_log;
 use crate::http::health::Health;
 use crate::http::server::{ServerLimits, serve};
 
@@ -54,6 +55,7 @@ pub async fn start(
         tokio::spawn(crate::flows::housekeeping::run(app.clone())),
         tokio::spawn(crate::flows::connections::upkeep::run(app.clone())),
         tokio::spawn(crate::flows::domains::recheck::run(app.clone())),
+        tokio::spawn(provisioning_log::run(app.clone())),
     ];
     let endpoint = crate::http::routes(&app, &health);
     let drain = app.drain.clone();
@@ -80,6 +82,7 @@ impl Running {
         for worker in self.workers {
             worker.await.map_err(std::io::Error::other)?;
         }
+        provisioning_log::last_call(&self.app).await;
         result
     }
 }

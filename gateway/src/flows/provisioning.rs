@@ -13,14 +13,18 @@ pub use departure::{remove_directory, remove_user};
 pub use groups::{create_group, delete_group, patch_group, replace_group};
 pub use users::{create_user, delete_user, patch_user, replace_user};
 
-use scim::EntityTags;
+use std::sync::Arc;
+
+use scim::{EntityTags, Quirks};
 
 use crate::app::App;
 use crate::error::Error;
-use crate::ids::DirectoryId;
-use crate::model::{ActorKind, Cause, DirectoryState, EventType, IdentityEvent, Timestamp};
+use crate::ids::{DirectoryId, DirectoryTokenId};
+use crate::model::{
+    ActorKind, Cause, DirectoryState, EventType, IdentityEvent, RecordedEvents, Timestamp,
+};
 use crate::store::directory_tokens::{self, Door};
-use crate::store::{DirectoryScope, OrgScope};
+use crate::store::{DirectoryScope, OrgScope, StoreError, Tx};
 
 /// How often a transaction is done again that another one was in the way of.
 const ATTEMPTS: u8 = 5;
@@ -33,6 +37,13 @@ pub struct Push {
     pub app: App,
     pub scope: DirectoryScope,
     pub cause: Cause,
+    /// Of this request, noted while it is read.
+    pub quirks: Arc<Quirks>,
+    /// Of this request, once they are committed.
+    pub events: Arc<RecordedEvents>,
+    pub token: DirectoryTokenId,
+    /// Whom the directory's settings name: the id of one of `scim::provider`.
+    pub provider: &'static str,
 }
 
 /// What a write left behind.
@@ -63,6 +74,10 @@ impl Push {
             app: app.clone(),
             scope: door.scope,
             cause: Cause::new(ActorKind::Directory, directory, request_id),
+            quirks: Arc::default(),
+            events: Arc::default(),
+            token: door.token,
+            provider: door.provider,
         };
         push.note_use(&door, &hash, now).await?;
         Ok(push)
@@ -77,6 +92,7 @@ impl Push {
             return Ok(());
         }
         let tx = self.app.store.begin_relaxed().await?;
+        let tx = tx.witnessed_by(&self.events);
         if let Some(directory) = directory_tokens::note_use(&tx, door, now).await? {
             let event = IdentityEvent::new(
                 EventType::DirectoryActivated,
@@ -89,6 +105,19 @@ impl Push {
         tx.commit().await?;
         directory_tokens::remember_use(&self.app.store, hash, now);
         Ok(())
+    }
+
+    /// The same caller's next request: one operation of a bulk request.
+    pub fn afresh(&self) -> Self {
+        Self {
+            quirks: Arc::default(),
+            events: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(self.app.store.begin().await?.witnessed_by(&self.events))
     }
 
     pub fn organization(&self) -> &OrgScope {

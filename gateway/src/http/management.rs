@@ -8,6 +8,7 @@ mod body;
 mod connections;
 mod deliveries;
 mod directories;
+mod directory_requests;
 mod discovery;
 mod document;
 mod domains;
@@ -47,6 +48,7 @@ type CustomerApi = (
     domains::Domains,
     connections::Connections,
     directories::Directories,
+    directory_requests::DirectoryRequests,
     role_mappings::RoleMappings,
     roles::Roles,
     users::Users,
@@ -73,6 +75,7 @@ fn api() -> Api {
             domains::Domains,
             connections::Connections,
             directories::Directories,
+            directory_requests::DirectoryRequests,
             role_mappings::RoleMappings,
             roles::Roles,
             users::Users,

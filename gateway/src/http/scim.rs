@@ -8,7 +8,9 @@ mod bulk;
 mod cursor;
 mod discovery;
 mod error;
+mod excerpt;
 mod groups;
+mod record;
 mod request;
 mod search;
 mod target;
@@ -20,6 +22,7 @@ use scim::ResourceType;
 
 use self::answer::Answer;
 use self::error::Refusal;
+use self::record::{Caller, Record};
 use self::request::Call;
 use self::target::Target;
 use crate::app::App;
@@ -47,9 +50,10 @@ impl Endpoint for Scim {
         let path = request.uri().path().trim_matches('/').to_owned();
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         let directory = segments.next().unwrap_or_default();
+        let below = path.strip_prefix(directory).unwrap_or_default();
         let target = Target::of(&segments.collect::<Vec<_>>());
         let operation = target.operation(request.method());
-        let mut response = match self.answer(request, directory, target).await {
+        let mut response = match self.answer(request, directory, below, target).await {
             Ok(answer) => answer.into_response(),
             Err(refusal) => refusal.into_response(),
         };
@@ -72,6 +76,7 @@ impl Scim {
         &self,
         request: Request,
         directory: &str,
+        below: &str,
         target: Target<'_>,
     ) -> Result<Answer, Refusal> {
         let push = self.authenticate(&request, directory).await?;
@@ -79,7 +84,12 @@ impl Scim {
             .rate_limits
             .check(Limit::Directory, push.scope.directory())
             .map_err(Error::from)?;
-        serve(Call::new(push, request), target).await
+        let caller = Caller::of(&request);
+        let call = Call::new(push, caller, request);
+        let record = Record::begin(&call, target, below);
+        let result = serve(call, target).await;
+        record.end(&result);
+        result
     }
 
     async fn authenticate(&self, request: &Request, directory: &str) -> Result<Push, Refusal> {

@@ -96,7 +96,7 @@ pub async fn scope_of(
     Ok(found.map(|directory| DirectoryScope::from_evidence(*scope, directory.id)))
 }
 
-/// Writes name, provider and default role.
+/// Writes name, provider and default role. What is remembered of its tokens knows the provider.
 pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<(), StoreError> {
     let updated = scope
         .update::<Entity>()
@@ -110,6 +110,7 @@ pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<
         .filter(Column::Id.eq(directory.id))
         .exec(tx.db())
         .await?;
+    tx.touch_config(scope);
     match updated.rows_affected {
         1 => Ok(()),
         _ => Err(StoreError::Stale),

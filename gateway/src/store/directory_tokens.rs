@@ -17,6 +17,8 @@ pub struct Door {
     pub last_used_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub state: DirectoryState,
+    /// Whom the directory's settings name: the id of one of `scim::provider`.
+    pub provider: &'static str,
 }
 
 /// The directory, if the token with this hash is one of its own and has not expired. `None` tells nothing
@@ -57,6 +59,7 @@ async fn find(db: &impl Reads, token_hash: &str) -> Result<Option<Door>, StoreEr
         .column(Column::LastUsedAt)
         .column(Column::ExpiresAt)
         .column(directories::Column::State)
+        .column(directories::Column::Provider)
         .filter(Column::TokenHash.eq(token_hash))
         .into_model::<Row>()
         .one(db.db())
@@ -72,17 +75,21 @@ struct Row {
     last_used_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     state: DirectoryState,
+    provider: Option<String>,
 }
 
 impl From<Row> for Door {
     fn from(row: Row) -> Self {
         let organization = OrgScope::from_evidence(row.organization_id);
+        let none = scim::Quirks::default();
+        let provider = scim::provider::recognise(row.provider.as_deref(), None, &none);
         Self {
             scope: DirectoryScope::from_evidence(organization, row.directory_id),
             token: row.id,
             last_used_at: row.last_used_at,
             expires_at: row.expires_at,
             state: row.state,
+            provider: &provider.id,
         }
     }
 }

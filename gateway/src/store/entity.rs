@@ -18,6 +18,7 @@ pub mod deliveries;
 pub mod delivery_attempts;
 pub mod deployment_secrets;
 pub mod directories;
+pub mod directory_requests;
 pub mod directory_tokens;
 pub mod directory_users;
 pub mod directory_values;

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::entity::events;
 use super::{Reads, Store, StoreError, idempotency};
-use crate::ids::{DeliveryId, EventId, LoginId};
+use crate::ids::{DeliveryId, DirectoryRequestId, EventId, LoginId};
 
 /// Rows in one transaction: no longer than other writers can wait for.
 const BATCH: u64 = 500;
@@ -21,6 +21,7 @@ pub const EVENTS_KEPT: TimeDelta = TimeDelta::days(90);
 const LOGINS_KEPT: TimeDelta = TimeDelta::days(30);
 /// Personal data, and useful only while somebody still looks for a fault.
 const RESPONSES_KEPT: TimeDelta = TimeDelta::days(7);
+const DIRECTORY_REQUESTS_KEPT: TimeDelta = TimeDelta::days(30);
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
 const ATTEMPTS_KEPT: TimeDelta = TimeDelta::days(14);
 const CONFIG_CHANGES_KEPT: TimeDelta = TimeDelta::days(1);
@@ -85,6 +86,13 @@ pub fn chores(now: DateTime<Utc>) -> Vec<Chore> {
             "login_id",
             "login_id < $1",
             LoginId::earliest(now - RESPONSES_KEPT).into(),
+            Delete,
+        ),
+        chore(
+            "directory_requests",
+            "id",
+            "id < $1",
+            DirectoryRequestId::earliest(now - DIRECTORY_REQUESTS_KEPT).into(),
             Delete,
         ),
         chore(

@@ -177,6 +177,7 @@ impl Store {
             store: self.clone(),
             events: std::sync::Mutex::default(),
             acts: std::sync::Mutex::default(),
+            witness: None,
             config: std::sync::Mutex::default(),
         })
     }

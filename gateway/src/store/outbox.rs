@@ -10,16 +10,18 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, Set, Statement}
 use super::entity::{config_changes, events};
 use super::{Store, StoreError};
 use crate::ids::{EventId, OrganizationId};
-use crate::model::{Cause, IdentityEvent, Timestamp};
+use crate::model::{Cause, EventType, IdentityEvent, Timestamp};
 
 /// A larger event refuses the write (EVENTS section 3.1).
 pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 
+/// Returns the id of each event.
 pub(super) async fn write(
     db: &DatabaseTransaction,
     store: &Store,
     events: &[(OrganizationId, IdentityEvent, Cause)],
-) -> Result<(), StoreError> {
+) -> Result<Vec<(EventId, EventType)>, StoreError> {
+    let mut written = Vec::with_capacity(events.len());
     // One transaction is one organization's, as a rule; several are locked in the order of their ids.
     let mut by_organization: BTreeMap<OrganizationId, Vec<(&IdentityEvent, &Cause)>> =
         BTreeMap::new();
@@ -43,6 +45,7 @@ pub(super) async fn write(
                     limit: MAX_EVENT_BYTES,
                 });
             }
+            written.push((id, event.event_type));
             rows.push(events::ActiveModel {
                 id: Set(id),
                 organization_id: Set(organization),
@@ -60,7 +63,7 @@ pub(super) async fn write(
                 .await?;
         }
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Takes `count` numbers of the organization's sequence; returns the last of them. The row stays locked

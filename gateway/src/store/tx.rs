@@ -1,7 +1,7 @@
 //! Transactions. Dropping a [`Tx`] rolls back; only [`Tx::commit`] saves.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
@@ -9,7 +9,7 @@ use super::group_commit::Turn;
 use super::reading::ReadPool;
 use super::{OrgScope, Store, StoreError, audit, outbox};
 use crate::ids::OrganizationId;
-use crate::model::{Act, Cause, IdentityEvent};
+use crate::model::{Act, Cause, IdentityEvent, RecordedEvents};
 
 /// Something that queries run on: a transaction, or the pool for a single read.
 pub trait Reads: Sync {
@@ -55,6 +55,8 @@ pub struct Tx {
     pub(super) events: Mutex<Vec<(OrganizationId, IdentityEvent, Cause)>>,
     /// What somebody did that no event tells of.
     pub(super) acts: Mutex<Vec<Act>>,
+    /// Who is told of the events, once they are committed.
+    pub(super) witness: Option<Arc<RecordedEvents>>,
     /// Organizations of which something changed that replicas hold in memory; `None` in the set stands for
     /// what is above organizations.
     pub(super) config: Mutex<BTreeSet<Option<OrganizationId>>>,
@@ -72,6 +74,14 @@ impl Reads for Tx {
 }
 
 impl Tx {
+    /// Notes the events there, once they are committed.
+    pub fn witnessed_by(self, witness: &Arc<RecordedEvents>) -> Self {
+        Self {
+            witness: Some(Arc::clone(witness)),
+            ..self
+        }
+    }
+
     /// Keeps an event for this transaction's commit, in order.
     pub fn record(&self, scope: &OrgScope, event: IdentityEvent, cause: &Cause) {
         self.events
@@ -121,8 +131,9 @@ impl Tx {
         if !config.is_empty() {
             outbox::note_config_changes(self.db(), &config, store.clock().now().into()).await?;
         }
+        let mut recorded = Vec::new();
         if !events.is_empty() {
-            outbox::write(self.db(), &store, &events).await?;
+            recorded = outbox::write(self.db(), &store, &events).await?;
         }
         match self.writer {
             Writer::Sqlite(turn) => turn.commit().await?,
@@ -131,6 +142,9 @@ impl Tx {
         store.counters().committed(self.durable);
         if !events.is_empty() {
             store.note_events();
+        }
+        if let Some(witness) = self.witness {
+            witness.note(&recorded);
         }
         if !config.is_empty() {
             // The change is committed whatever happens here: the poll repeats a failed refresh.

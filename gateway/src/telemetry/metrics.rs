@@ -32,6 +32,7 @@ struct Counters {
     lease_takeovers: IntCounter,
     outbox_lag: Gauge,
     outbox_unsequenced_events: IntGauge,
+    provisioning_log_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -109,6 +110,10 @@ impl Metrics {
             outbox_unsequenced_events: register.add(IntGauge::new(
                 "outbox_unsequenced_events",
                 "Committed events that have no place in the global feed yet.",
+            )?)?,
+            provisioning_log_dropped: register.add(IntCounter::new(
+                "provisioning_log_dropped_total",
+                "Requests of directories that the provisioning log had no room for or could not write.",
             )?)?,
             registry: registry.clone(),
         };
@@ -197,6 +202,10 @@ impl Metrics {
         self.0.outbox_unsequenced_events.set(events);
     }
 
+    pub fn provisioning_log_dropped(&self, requests: u64) {
+        self.0.provisioning_log_dropped.inc_by(requests);
+    }
+
     /// Prometheus text format 0.0.4.
     ///
     /// # Errors
@@ -265,6 +274,7 @@ mod tests {
         metrics.lease_taken_over();
         metrics.set_outbox_lag(took);
         metrics.set_outbox_unsequenced_events(4);
+        metrics.provisioning_log_dropped(2);
         let text = metrics.render().unwrap();
         let samples: Vec<&str> = text
             .lines()
@@ -280,6 +290,7 @@ mod tests {
         logout_notices_abandoned_total 1
         outbox_lag_seconds 0.007
         outbox_unsequenced_events 4
+        provisioning_log_dropped_total 2
         rate_limited_total{limit="address"} 1
         scim_operations_total{op="patch",outcome="succeeded",resource="User"} 1
         sso_logins_total{outcome="failed",protocol="saml",reason="audience_mismatch"} 1

@@ -15,11 +15,11 @@ fuzz_target!(|body: &[u8]| {
         "userName": "ada@acme.example", "active": true, "name": {"givenName": "Ada"},
         "emails": [{"value": "ada@acme.example", "type": "work", "primary": true}],
     });
-    let user = User::parse(&user).expect("a user");
-    if let Ok(request) = PatchRequest::parse(ResourceType::User, &body)
-        && let Ok(after) = request.apply_to_user("u1", &user)
+    let user = User::parse(&user, &Default::default()).expect("a user");
+    if let Ok(request) = PatchRequest::parse(ResourceType::User, &body, &Default::default())
+        && let Ok(after) = request.apply_to_user("u1", &user, &Default::default())
     {
-        let _ = request.apply_to_user("u1", &after);
+        let _ = request.apply_to_user("u1", &after, &Default::default());
         for values in after.attributes().values().filter_map(Value::as_array) {
             let primary = values.iter().filter(|value| value["primary"] == true);
             assert!(primary.count() <= 1);
@@ -28,13 +28,13 @@ fuzz_target!(|body: &[u8]| {
     let group = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Admins",
     });
-    let (group, mut members) = Group::parse(&group).expect("a group");
-    if let Ok(request) = PatchRequest::parse(ResourceType::Group, &body)
-        && let Ok(after) = request.apply_to_group("g1", &group)
+    let (group, mut members) = Group::parse(&group, &Default::default()).expect("a group");
+    if let Ok(request) = PatchRequest::parse(ResourceType::Group, &body, &Default::default())
+        && let Ok(after) = request.apply_to_group("g1", &group, &Default::default())
     {
         for operation in &after.members {
             operation.apply(&mut members);
         }
-        let _ = request.apply_to_group("g1", &after.group);
+        let _ = request.apply_to_group("g1", &after.group, &Default::default());
     }
 });

@@ -6,6 +6,6 @@ use scim::{Path, ResourceType};
 
 fuzz_target!(|text: &str| {
     for resource_type in [ResourceType::User, ResourceType::Group] {
-        let _ = Path::parse(resource_type, text);
+        let _ = Path::parse(resource_type, text, &Default::default());
     }
 });

@@ -6,12 +6,14 @@ use serde_json::Value;
 
 use super::{CompareOperator, Filter, Literal, MAX_COMPARISONS, MAX_DEPTH, MAX_LENGTH};
 use crate::error::{ScimError, excerpt};
+use crate::quirk::{Quirk, Quirks};
 use crate::resource::{AttributePath, ResourceType};
 use crate::schema::{Kind, Returned};
 
 pub(crate) struct Parser<'a> {
     resource_type: ResourceType,
     text: &'a str,
+    quirks: &'a Quirks,
     at: usize,
     depth: usize,
     comparisons: usize,
@@ -20,10 +22,15 @@ pub(crate) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    pub(crate) fn new(resource_type: ResourceType, text: &'a str) -> Result<Self, ScimError> {
+    pub(crate) fn new(
+        resource_type: ResourceType,
+        text: &'a str,
+        quirks: &'a Quirks,
+    ) -> Result<Self, ScimError> {
         let parser = Self {
             resource_type,
             text,
+            quirks,
             at: 0,
             depth: 0,
             comparisons: 0,
@@ -98,6 +105,7 @@ impl<'a> Parser<'a> {
         let filter = self.element_filter(path)?;
         let filter = if self.text[self.at..].starts_with('.') {
             self.at += 1;
+            self.quirks.note(Quirk::ValuePathSubAttribute);
             self.element = Some(path);
             let sub = self.path()?;
             let compared = self.comparison(sub)?;
@@ -180,7 +188,7 @@ impl<'a> Parser<'a> {
             return Err(self.wrong("an operator is expected: eq ne co sw ew gt ge lt le pr"));
         };
         let value = self.value()?;
-        compare(path, operator, value)
+        compare(path, operator, value, self.quirks)
     }
 
     /// A JSON string, number, `true`, `false` or `null` (the words in any case).
@@ -307,6 +315,7 @@ fn compare(
     path: AttributePath,
     operator: CompareOperator,
     value: Value,
+    quirks: &Quirks,
 ) -> Result<Filter, ScimError> {
     use CompareOperator::{Contains, EndsWith, Equal, NotEqual, StartsWith};
     let refuse = |problem: &str| {
@@ -317,7 +326,10 @@ fn compare(
     };
     // `emails eq "x"` and `members eq "x"` mean the `value` (RFC 7643 section 2.4: its significant one).
     let path = match path.leaf().sub_attribute("value") {
-        Some(value) => path.with_sub(Some(value)),
+        Some(value) => {
+            quirks.note(Quirk::ComparedAsValue);
+            path.with_sub(Some(value))
+        }
         None if path.leaf().is_complex() => {
             return refuse("it has parts; compare one of them");
         }
@@ -338,7 +350,10 @@ fn compare(
             // Entra ID writes roles[primary eq "True"].value.
             let value = match &value {
                 Value::Bool(value) => Some(*value),
-                Value::String(text) => crate::normalize::boolean(text),
+                Value::String(text) => {
+                    quirks.note(Quirk::BooleanAsText);
+                    crate::normalize::boolean(text)
+                }
                 _ => None,
             };
             match value {

@@ -25,14 +25,14 @@ fn ada() -> Map<String, Value> {
 }
 
 fn matches(filter: &str) -> bool {
-    match Filter::parse(ResourceType::User, filter) {
+    match Filter::parse(ResourceType::User, filter, &Default::default()) {
         Ok(filter) => filter.matches(&ada()),
         Err(error) => panic!("{filter}: {error}"),
     }
 }
 
 fn refused(filter: &str) -> &'static str {
-    let error = Filter::parse(ResourceType::User, filter).expect_err(filter);
+    let error = Filter::parse(ResourceType::User, filter, &Default::default()).expect_err(filter);
     error.scim_type().unwrap().as_str()
 }
 
@@ -110,7 +110,12 @@ fn a_complex_attribute_stands_for_its_value() {
         urn.to_uppercase()
     )));
     assert_eq!(refused(r#"name eq "Ada""#), "invalidFilter");
-    let filter = Filter::parse(ResourceType::Group, r#"id eq "g" and members eq "u""#).unwrap();
+    let filter = Filter::parse(
+        ResourceType::Group,
+        r#"id eq "g" and members eq "u""#,
+        &Default::default(),
+    )
+    .unwrap();
     let group = json!({"id": "g", "members": [{"value": "u"}]});
     assert!(filter.matches(group.as_object().unwrap()));
     assert_eq!(filter.to_string(), r#"id eq "g" and members.value eq "u""#);
@@ -215,11 +220,25 @@ fn bad_grammar_is_refused() {
 #[test]
 fn size_and_depth_are_bounded() {
     let nested = |depth| format!("{}userName pr{}", "(".repeat(depth), ")".repeat(depth));
-    assert!(Filter::parse(ResourceType::User, &nested(MAX_DEPTH - 1)).is_ok());
+    assert!(
+        Filter::parse(
+            ResourceType::User,
+            &nested(MAX_DEPTH - 1),
+            &Default::default()
+        )
+        .is_ok()
+    );
     assert_eq!(refused(&nested(MAX_DEPTH)), "invalidFilter");
     assert_eq!(refused(&nested(4_000)), "invalidFilter");
     let many = |number| vec!["userName pr"; number].join(" or ");
-    assert!(Filter::parse(ResourceType::User, &many(MAX_COMPARISONS)).is_ok());
+    assert!(
+        Filter::parse(
+            ResourceType::User,
+            &many(MAX_COMPARISONS),
+            &Default::default()
+        )
+        .is_ok()
+    );
     assert_eq!(refused(&many(MAX_COMPARISONS + 1)), "tooMany");
     assert_eq!(
         refused(&format!("userName eq \"{}\"", "a".repeat(MAX_LENGTH))),
@@ -340,7 +359,7 @@ proptest! {
     #[test]
     fn a_printed_filter_parses_to_the_same_tree(filter in filters()) {
         let printed = filter.to_string();
-        match Filter::parse(ResourceType::User, &printed) {
+        match Filter::parse(ResourceType::User, &printed, &Default::default()) {
             Ok(parsed) => prop_assert_eq!(parsed, filter, "{}", printed),
             Err(ScimError::FilterTooLarge { .. }) => {}
             Err(error) => prop_assert!(printed.len() > MAX_LENGTH, "{}: {}", error, printed),
@@ -349,7 +368,7 @@ proptest! {
 
     #[test]
     fn whatever_is_written_is_read_or_refused(text in "\\PC{0,60}") {
-        let _ = Filter::parse(ResourceType::User, &text);
+        let _ = Filter::parse(ResourceType::User, &text, &Default::default());
     }
 
     #[test]
@@ -360,9 +379,9 @@ proptest! {
         ]), 0..20)
     ) {
         let text = words.join(" ");
-        if let Ok(filter) = Filter::parse(ResourceType::User, &text) {
+        if let Ok(filter) = Filter::parse(ResourceType::User, &text, &Default::default()) {
             let printed = filter.to_string();
-            prop_assert_eq!(Filter::parse(ResourceType::User, &printed).unwrap(), filter);
+            prop_assert_eq!(Filter::parse(ResourceType::User, &printed, &Default::default()).unwrap(), filter);
         }
     }
 }

@@ -8,9 +8,12 @@ use crate::patch::{MemberOperation, PatchRequest};
 const ID: &str = "grp_1";
 
 fn group() -> Group {
-    Group::parse(&json!({"displayName": "Engines", "externalId": "G1"}))
-        .unwrap()
-        .0
+    Group::parse(
+        &json!({"displayName": "Engines", "externalId": "G1"}),
+        &Default::default(),
+    )
+    .unwrap()
+    .0
 }
 
 fn user(id: &str) -> Member {
@@ -22,7 +25,11 @@ fn user(id: &str) -> Member {
 
 fn try_patch(operations: Value) -> Result<patch::GroupPatch, ScimError> {
     let body = json!({"Operations": operations});
-    PatchRequest::parse(ResourceType::Group, &body)?.apply_to_group(ID, &group())
+    PatchRequest::parse(ResourceType::Group, &body, &Default::default())?.apply_to_group(
+        ID,
+        &group(),
+        &Default::default(),
+    )
 }
 
 /// The members after the operations, of a group that had `a` and `b`.
@@ -45,14 +52,17 @@ fn refused(operations: Value) -> &'static str {
 
 #[test]
 fn members_are_read_once_each_with_their_type() {
-    let (_, members) = Group::parse(&json!({"displayName": "E", "members": [
-        {"$ref": null, "value": "a"},
-        {"value": "a", "display": "again"},
-        {"value": "b", "type": "group"},
-        {"$ref": "https://x.example/scim/v2/dir_1/Users/c"},
-        "d",
-        null
-    ]}))
+    let (_, members) = Group::parse(
+        &json!({"displayName": "E", "members": [
+            {"$ref": null, "value": "a"},
+            {"value": "a", "display": "again"},
+            {"value": "b", "type": "group"},
+            {"$ref": "https://x.example/scim/v2/dir_1/Users/c"},
+            "d",
+            null
+        ]}),
+        &Default::default(),
+    )
     .unwrap();
     let typed = |id: &str, t| Member {
         value: id.into(),
@@ -71,7 +81,7 @@ fn members_are_read_once_each_with_their_type() {
         json!([{"value": 1}]),
     ] {
         let body = json!({"displayName": "E", "members": members});
-        let error = Group::parse(&body).unwrap_err();
+        let error = Group::parse(&body, &Default::default()).unwrap_err();
         assert_eq!(
             error.scim_type().unwrap().as_str(),
             "invalidValue",
@@ -87,7 +97,7 @@ fn a_group_needs_a_name() {
         json!({"displayName": ""}),
         json!({"displayName": null}),
     ] {
-        let error = Group::parse(&body).unwrap_err();
+        let error = Group::parse(&body, &Default::default()).unwrap_err();
         assert_eq!(
             error.scim_type().unwrap().as_str(),
             "invalidValue",
@@ -184,7 +194,7 @@ fn filters_select_members_by_more_than_their_id() {
 }
 
 fn element_filter(text: &str) -> Filter {
-    match Filter::parse(ResourceType::Group, text).unwrap() {
+    match Filter::parse(ResourceType::Group, text, &Default::default()).unwrap() {
         Filter::Element { filter, .. } => *filter,
         other => panic!("{other}"),
     }
@@ -239,6 +249,6 @@ fn entra_may_name_a_schema_of_its_own() {
         ],
         "externalId": "e", "displayName": "E", "meta": {"resourceType": "Group"}
     });
-    let (group, members) = Group::parse(&body).unwrap();
+    let (group, members) = Group::parse(&body, &Default::default()).unwrap();
     assert_eq!((group.external_id(), members.len()), (Some("e"), 0));
 }

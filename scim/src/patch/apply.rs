@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{AttributeChange, Effect, elements};
 use crate::error::ScimError;
+use crate::quirk::Quirks;
 use crate::resource::ResourceType;
 
 /// Errors: `mutability` or `invalidValue` where a required attribute would be left without a value,
@@ -11,16 +12,23 @@ use crate::resource::ResourceType;
 pub(super) fn attribute(
     attributes: &mut Map<String, Value>,
     change: &AttributeChange,
+    quirks: &Quirks,
 ) -> Result<(), ScimError> {
     match change.path.extension() {
-        Some(urn) => with_object(attributes, urn, |extension| within(extension, change)),
-        None => within(attributes, change),
+        Some(urn) => with_object(attributes, urn, |extension| {
+            within(extension, change, quirks)
+        }),
+        None => within(attributes, change, quirks),
     }
 }
 
-fn within(holder: &mut Map<String, Value>, change: &AttributeChange) -> Result<(), ScimError> {
+fn within(
+    holder: &mut Map<String, Value>,
+    change: &AttributeChange,
+    quirks: &Quirks,
+) -> Result<(), ScimError> {
     if change.path.attribute.multi_valued {
-        return elements::apply(holder, change);
+        return elements::apply(holder, change, quirks);
     }
     let target = change.path.leaf();
     if target.required && matches!(change.effect, Effect::Remove | Effect::Unassign) {

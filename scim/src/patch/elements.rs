@@ -7,18 +7,23 @@ use super::{AttributeChange, Effect};
 use crate::error::{ScimError, excerpt};
 use crate::filter::{Filter, Literal, matches_element};
 use crate::normalize::MAX_VALUES;
+use crate::quirk::{Quirk, Quirks};
 use crate::resource::same_folded;
 use crate::schema::Attribute;
 
 type Element = Map<String, Value>;
 
-pub(super) fn apply(holder: &mut Element, change: &AttributeChange) -> Result<(), ScimError> {
+pub(super) fn apply(
+    holder: &mut Element,
+    change: &AttributeChange,
+    quirks: &Quirks,
+) -> Result<(), ScimError> {
     let attribute = change.path.attribute;
     let mut elements: Vec<Element> = match holder.remove(attribute.name) {
         Some(Value::Array(values)) => values.into_iter().filter_map(into_object).collect(),
         _ => Vec::new(),
     };
-    let touched = change_elements(&mut elements, change)?;
+    let touched = change_elements(&mut elements, change, quirks)?;
     if elements.len() > MAX_VALUES {
         let problem = format!("{} values are more than {MAX_VALUES}", elements.len());
         return Err(ScimError::value(attribute.name, problem));
@@ -33,6 +38,7 @@ pub(super) fn apply(holder: &mut Element, change: &AttributeChange) -> Result<()
 fn change_elements(
     elements: &mut Vec<Element>,
     change: &AttributeChange,
+    quirks: &Quirks,
 ) -> Result<Vec<usize>, ScimError> {
     let attribute = change.path.attribute;
     let selects = |element: &Element| match &change.filter {
@@ -94,6 +100,7 @@ fn change_elements(
                 Some(sub) => drop(element.insert(sub.name.into(), value.clone())),
                 None => merge(&mut element, value),
             }
+            quirks.note_if(filter.is_some(), Quirk::ElementCreated);
             elements.push(element);
             Ok(vec![elements.len() - 1])
         }

@@ -9,6 +9,7 @@ use super::{Operator, field};
 use crate::error::{ScimError, excerpt};
 use crate::filter::{CompareOperator, Filter, Literal, matches_element};
 use crate::normalize;
+use crate::quirk::{Quirk, Quirks};
 use crate::resource::{AttributePath, ResourceType};
 
 /// A member as a directory names it.
@@ -45,19 +46,27 @@ impl Member {
     /// From `{"value", "$ref"?, "type"?, …}` or a bare id. Entra ID sends `"$ref": null`.
     ///
     /// Errors: `invalidValue` for a member without an id.
-    fn read(input: &Value) -> Result<Option<Self>, ScimError> {
+    fn read(input: &Value, quirks: &Quirks) -> Result<Option<Self>, ScimError> {
         let missing =
             || ScimError::value("members", "a member needs a value: the id of a resource");
         let parts = match input {
             Value::Null => return Ok(None),
-            Value::String(id) => return Self::new(id, None).map(Some),
+            Value::String(id) => {
+                quirks.note(Quirk::BareValue);
+                return Self::new(id, None).map(Some);
+            }
             Value::Object(parts) => parts,
             _ => return Err(missing()),
         };
         let text = |name| field(parts, name).and_then(Value::as_str);
+        let null = field(parts, "$ref").is_some_and(Value::is_null);
+        quirks.note_if(null, Quirk::NullReference);
         let reference = text("$ref");
         let id = match field(parts, "value") {
-            None | Some(Value::Null) => reference.and_then(normalize::last_segment),
+            None | Some(Value::Null) => {
+                quirks.note_if(reference.is_some(), Quirk::LinkByReference);
+                reference.and_then(normalize::last_segment)
+            }
             Some(value) => value.as_str(),
         };
         let by_url = |url: &str| {
@@ -84,16 +93,19 @@ impl Member {
     }
 
     /// Several members, each once. None where the value is null.
-    fn read_all(input: &Value) -> Result<Option<Vec<Self>>, ScimError> {
+    fn read_all(input: &Value, quirks: &Quirks) -> Result<Option<Vec<Self>>, ScimError> {
         let inputs = match input {
             Value::Null => return Ok(None),
             Value::Array(inputs) => inputs.as_slice(),
-            one => std::slice::from_ref(one),
+            one => {
+                quirks.note_if(one.is_object(), Quirk::ObjectForArray);
+                std::slice::from_ref(one)
+            }
         };
         let mut seen = HashSet::new();
         let mut members = Vec::with_capacity(inputs.len());
         for input in inputs {
-            if let Some(member) = Self::read(input)?
+            if let Some(member) = Self::read(input, quirks)?
                 && seen.insert(member.value.clone())
             {
                 members.push(member);
@@ -120,6 +132,7 @@ pub(super) fn read(
     filter: Option<Filter>,
     text: &str,
     value: &Value,
+    quirks: &Quirks,
 ) -> Result<Option<MemberOperation>, ScimError> {
     if let Some(sub) = path.sub {
         return Err(ScimError::ReadOnly {
@@ -127,16 +140,18 @@ pub(super) fn read(
         });
     }
     let Some(filter) = filter else {
-        return Ok(match (operator, Member::read_all(value)?) {
+        return Ok(match (operator, Member::read_all(value, quirks)?) {
             (Operator::Add, members) => members.filter(|m| !m.is_empty()).map(MemberOperation::Add),
             (Operator::Replace, members) => {
                 Some(MemberOperation::Replace(members.unwrap_or_default()))
             }
             (Operator::Remove, None) => Some(MemberOperation::RemoveAll),
             // Entra ID lists whom to remove in the value, JumpCloud too: never everybody.
-            (Operator::Remove, Some(members)) => Some(MemberOperation::Remove(
-                members.into_iter().map(|m| m.value).collect(),
-            )),
+            (Operator::Remove, Some(members)) => {
+                quirks.note(Quirk::MembersRemovedByList);
+                let ids = members.into_iter().map(|m| m.value).collect();
+                Some(MemberOperation::Remove(ids))
+            }
         });
     };
     let no_target = || ScimError::NoTarget {
@@ -147,10 +162,11 @@ pub(super) fn read(
         Operator::Add => {
             // As with Entra ID's emails[type eq "home"], the member asked for is the one to be made.
             let ids = selected_ids(&filter).ok_or_else(no_target)?;
+            quirks.note(Quirk::ElementCreated);
             let members: Result<Vec<_>, _> = ids.iter().map(|id| Member::new(id, None)).collect();
             MemberOperation::Add(members?)
         }
-        Operator::Replace => match Member::read_all(value)? {
+        Operator::Replace => match Member::read_all(value, quirks)? {
             Some(members) if !members.is_empty() => MemberOperation::ReplaceMatching {
                 filter,
                 path: excerpt(text),

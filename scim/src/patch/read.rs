@@ -9,18 +9,21 @@ use super::{AttributeChange, Change, Effect, Operator, field, members};
 use crate::error::{ScimError, excerpt};
 use crate::normalize;
 use crate::path::Path;
+use crate::quirk::{Quirk, Quirks};
 use crate::resource::{AttributePath, ResourceType};
 use crate::schema::Mutability;
 
-pub(super) struct Reader {
+pub(super) struct Reader<'q> {
     resource_type: ResourceType,
+    quirks: &'q Quirks,
     pub(super) changes: Vec<Change>,
 }
 
-impl Reader {
-    pub(super) fn new(resource_type: ResourceType) -> Self {
+impl<'q> Reader<'q> {
+    pub(super) fn new(resource_type: ResourceType, quirks: &'q Quirks) -> Self {
         Self {
             resource_type,
+            quirks,
             changes: Vec::new(),
         }
     }
@@ -30,7 +33,10 @@ impl Reader {
         let Some(operation) = operation.as_object() else {
             return Err(ScimError::syntax("an operation is an object"));
         };
-        let operator = match field(operation, "op").and_then(Value::as_str) {
+        let op = field(operation, "op").and_then(Value::as_str);
+        let capitals = op.is_some_and(|op| op.bytes().any(|b| b.is_ascii_uppercase()));
+        self.quirks.note_if(capitals, Quirk::CapitalisedOp);
+        let operator = match op {
             Some(op) if op.eq_ignore_ascii_case("add") => Operator::Add,
             Some(op) if op.eq_ignore_ascii_case("replace") => Operator::Replace,
             Some(op) if op.eq_ignore_ascii_case("remove") => Operator::Remove,
@@ -61,7 +67,7 @@ impl Reader {
                 "the operation has no value",
             ));
         }
-        let parsed = Path::parse(self.resource_type, path)?;
+        let parsed = Path::parse(self.resource_type, path, self.quirks)?;
         if let Path::Attribute { path, .. } = &parsed {
             // `schemas` follows from the attributes, so saying it again does no harm.
             if path.names() == (None, "schemas", None) {
@@ -87,15 +93,19 @@ impl Reader {
     ) -> Result<(), ScimError> {
         for (key, value) in object {
             let text = format!("{prefix}{key}");
-            let Ok(parsed) = Path::parse(self.resource_type, &text) else {
+            let Ok(parsed) = Path::parse(self.resource_type, &text, self.quirks) else {
+                self.quirks.note(Quirk::UnknownAttribute);
                 continue;
             };
+            self.note_key(key, &parsed);
             if let Path::Attribute { path, .. } = &parsed {
                 if let (None, "id", Value::String(id)) =
                     (path.extension(), path.attribute.name, value)
                 {
                     self.changes.push(Change::ClaimId(id.clone()));
                 }
+                let write_only = path.attribute.mutability == Mutability::WriteOnly;
+                self.quirks.note_if(write_only, Quirk::PasswordDiscarded);
                 if !normalize::is_kept(path.attribute) || !normalize::is_kept(path.leaf()) {
                     continue;
                 }
@@ -103,6 +113,18 @@ impl Reader {
             self.change(operator, parsed, &text, value)?;
         }
         Ok(())
+    }
+
+    /// A key that is more than the name of an attribute or a schema.
+    fn note_key(&self, key: &str, parsed: &Path) {
+        let Path::Attribute { path, filter } = parsed else {
+            return;
+        };
+        self.quirks.note_if(filter.is_some(), Quirk::PathKey);
+        if filter.is_none() {
+            self.quirks.note_if(key.contains(':'), Quirk::UrnKey);
+            self.quirks.note_if(path.sub.is_some(), Quirk::DottedKey);
+        }
     }
 
     fn change(
@@ -123,7 +145,7 @@ impl Reader {
             }
             Path::Extension(urn) => return self.extension(operator, urn, value),
             Path::Custom(path) => {
-                let value = normalize::custom(&path, value)?;
+                let value = normalize::custom(&path, value, self.quirks)?;
                 self.changes.push(Change::Custom {
                     path,
                     operator,
@@ -134,18 +156,19 @@ impl Reader {
             Path::Attribute { path, filter } => (path, filter),
         };
         if path.attribute.mutability == Mutability::WriteOnly {
-            return Ok(()); // a password: taken, and thrown away
+            self.quirks.note(Quirk::PasswordDiscarded); // taken, and thrown away
+            return Ok(());
         }
         if (self.resource_type, path.attribute.name) == (ResourceType::Group, "members") {
-            let operation = members::read(operator, path, filter, text, value)?;
+            let operation = members::read(operator, path, filter, text, value, self.quirks)?;
             self.changes.extend(operation.map(Change::Members));
             return Ok(());
         }
         if let (true, Value::Object(parts)) = (merges(operator, &path), value) {
             return self.parts(operator, path, parts, text);
         }
-        let (path, value) = unlinked(path, value);
-        let effect = effect(operator, &path, filter.is_some(), &value)?;
+        let (path, value) = unlinked(path, value, self.quirks);
+        let effect = effect(operator, &path, filter.is_some(), &value, self.quirks)?;
         // To add nothing to a list changes nothing; to set a single attribute to nothing clears it.
         let adds_nothing = operator == Operator::Add && matches!(effect, Effect::Unassign);
         if !(adds_nothing && path.attribute.multi_valued) {
@@ -170,10 +193,9 @@ impl Reader {
         text: &str,
     ) -> Result<(), ScimError> {
         for (name, value) in parts {
-            let sub = path
-                .attribute
-                .sub_attribute(name)
-                .filter(|sub| normalize::is_kept(sub));
+            let sub = path.attribute.sub_attribute(name);
+            self.quirks.note_if(sub.is_none(), Quirk::UnknownAttribute);
+            let sub = sub.filter(|sub| normalize::is_kept(sub));
             if let Some(sub) = sub {
                 let text = format!("{text}.{}", sub.name);
                 self.change(
@@ -221,11 +243,16 @@ fn merges(operator: Operator, path: &AttributePath) -> bool {
 }
 
 /// A link by its `$ref` is the link by the whole: the id is read from the URL.
-fn unlinked<'a>(path: AttributePath, value: &'a Value) -> (AttributePath, Cow<'a, Value>) {
+fn unlinked<'a>(
+    path: AttributePath,
+    value: &'a Value,
+    quirks: &Quirks,
+) -> (AttributePath, Cow<'a, Value>) {
     let by_reference = path.attribute.is_link() && path.sub.is_some_and(|sub| sub.name == "$ref");
     if !by_reference {
         return (path, Cow::Borrowed(value));
     }
+    quirks.note(Quirk::LinkByReference);
     let id = value.as_str().and_then(normalize::last_segment);
     let value = path.attribute.sub_attribute("value");
     (
@@ -239,22 +266,24 @@ fn effect(
     path: &AttributePath,
     selected: bool,
     value: &Value,
+    quirks: &Quirks,
 ) -> Result<Effect, ScimError> {
     if operator == Operator::Remove {
         let lists = !selected && path.sub.is_none() && path.attribute.multi_valued;
         if !lists || value.is_null() {
             return Ok(Effect::Remove);
         }
-        let listed = match normalize::value(path.attribute, value)? {
+        quirks.note(Quirk::ValuesRemovedByList);
+        let listed = match normalize::value(path.attribute, value, quirks)? {
             Some(Value::Array(listed)) => listed,
             _ => Vec::new(),
         };
         return Ok(Effect::RemoveListed(listed));
     }
     let value = match path.sub {
-        Some(sub) => normalize::sub_value(path.attribute, sub, value)?,
-        None if selected => normalize::element(path.attribute, value)?,
-        None => normalize::value(path.attribute, value)?,
+        Some(sub) => normalize::sub_value(path.attribute, sub, value, quirks)?,
+        None if selected => normalize::element(path.attribute, value, quirks)?,
+        None => normalize::value(path.attribute, value, quirks)?,
     };
     Ok(match (operator, value) {
         (_, None) => Effect::Unassign,

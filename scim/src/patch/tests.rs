@@ -8,15 +8,18 @@ mod properties;
 const ID: &str = "dusr_1";
 
 fn ada() -> User {
-    User::parse(&json!({
-        "userName": "ada@example.com",
-        "name": {"givenName": "Ada", "familyName": "Lovelace"},
-        "emails": [
-            {"value": "ada@work.example", "type": "work", "primary": true},
-            {"value": "ada@home.example", "type": "home"}
-        ],
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "R&D"}
-    }))
+    User::parse(
+        &json!({
+            "userName": "ada@example.com",
+            "name": {"givenName": "Ada", "familyName": "Lovelace"},
+            "emails": [
+                {"value": "ada@work.example", "type": "work", "primary": true},
+                {"value": "ada@home.example", "type": "home"}
+            ],
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "R&D"}
+        }),
+        &Default::default(),
+    )
     .unwrap()
 }
 
@@ -25,7 +28,11 @@ fn try_patch(user: &User, operations: Value) -> Result<User, ScimError> {
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": operations
     });
-    PatchRequest::parse(ResourceType::User, &body)?.apply_to_user(ID, user)
+    PatchRequest::parse(ResourceType::User, &body, &Default::default())?.apply_to_user(
+        ID,
+        user,
+        &Default::default(),
+    )
 }
 
 fn patch(operations: Value) -> Value {
@@ -338,7 +345,7 @@ fn what_is_no_patch_is_refused() {
         refused(json!([{"op": "remove", "path": "salary"}])),
         "invalidPath"
     );
-    assert!(PatchRequest::parse(ResourceType::User, &json!([])).is_err());
+    assert!(PatchRequest::parse(ResourceType::User, &json!([]), &Default::default()).is_err());
     let many =
         vec![json!({"op": "remove", "path": "title"}); max_operations(ResourceType::User) + 1];
     assert_eq!(try_patch(&ada(), json!(many)).unwrap_err().status(), 413);

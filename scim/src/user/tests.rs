@@ -14,7 +14,7 @@ fn meta() -> Meta {
 }
 
 fn parse(body: Value) -> User {
-    User::parse(&body)
+    User::parse(&body, &Default::default())
         .map_err(|error| panic!("{body}: {error}"))
         .unwrap()
 }
@@ -70,7 +70,7 @@ fn a_user_needs_a_name_and_is_active_unless_said_otherwise() {
         json!({"userName": " "}),
         json!({"userName": []}),
     ] {
-        let error = User::parse(&body).unwrap_err();
+        let error = User::parse(&body, &Default::default()).unwrap_err();
         assert_eq!(
             error.scim_type().unwrap().as_str(),
             "invalidValue",
@@ -85,7 +85,7 @@ fn a_user_needs_a_name_and_is_active_unless_said_otherwise() {
         json!({"userName": "a", "schemas": [
         "urn:ietf:params:scim:schemas:core:2.0:Group"]}),
     ] {
-        let error = User::parse(&body).unwrap_err();
+        let error = User::parse(&body, &Default::default()).unwrap_err();
         assert_eq!(
             error.scim_type().unwrap().as_str(),
             "invalidSyntax",
@@ -98,11 +98,17 @@ fn a_user_needs_a_name_and_is_active_unless_said_otherwise() {
 fn a_replacement_unassigns_all_but_active() {
     let ada = parse(json!({"userName": "a", "title": "T", "active": false}));
     let replaced = ada
-        .parse_replacement(&json!({"userName": "A", "title": null}))
+        .parse_replacement(
+            &json!({"userName": "A", "title": null}),
+            &Default::default(),
+        )
         .unwrap();
     assert_eq!(replaced, parse(json!({"userName": "A", "active": false})));
     let replaced = ada
-        .parse_replacement(&json!({"userName": "A", "active": true}))
+        .parse_replacement(
+            &json!({"userName": "A", "active": true}),
+            &Default::default(),
+        )
         .unwrap();
     assert!(replaced.active());
 }
@@ -172,5 +178,9 @@ fn what_was_rendered_can_be_put_back_unchanged() {
         manager: Some(ManagerLink::default()),
     };
     let rendered = Value::Object(user.render(BASE, &meta(), &links));
-    assert_eq!(user.parse_replacement(&rendered).unwrap(), user);
+    assert_eq!(
+        user.parse_replacement(&rendered, &Default::default())
+            .unwrap(),
+        user
+    );
 }

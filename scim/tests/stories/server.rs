@@ -84,12 +84,12 @@ impl Server {
         };
         match resource_type {
             ResourceType::User => {
-                let user = User::parse(body).map_err(refusal)?;
+                let user = User::parse(body, &Default::default()).map_err(refusal)?;
                 self.check_name(&id, &user)?;
                 self.users.push((meta, user));
             }
             ResourceType::Group => {
-                let (group, members) = Group::parse(body).map_err(refusal)?;
+                let (group, members) = Group::parse(body, &Default::default()).map_err(refusal)?;
                 self.check_members(&members)?;
                 self.groups.push((meta, group, members));
             }
@@ -113,10 +113,10 @@ impl Server {
                     .ok_or_else(missing)?;
                 let before = &self.users[index].1;
                 let user = if whole {
-                    before.parse_replacement(body)
+                    before.parse_replacement(body, &Default::default())
                 } else {
-                    PatchRequest::parse(resource_type, body)
-                        .and_then(|request| request.apply_to_user(id, before))
+                    PatchRequest::parse(resource_type, body, &Default::default())
+                        .and_then(|request| request.apply_to_user(id, before, &Default::default()))
                 };
                 let user = user.map_err(refusal)?;
                 self.check_name(id, &user)?;
@@ -130,10 +130,12 @@ impl Server {
                     .ok_or_else(missing)?;
                 let (_, before, members) = &self.groups[index];
                 let (group, members) = if whole {
-                    Group::parse(body).map_err(refusal)?
+                    Group::parse(body, &Default::default()).map_err(refusal)?
                 } else {
-                    let patch = PatchRequest::parse(resource_type, body)
-                        .and_then(|request| request.apply_to_group(id, before));
+                    let patch = PatchRequest::parse(resource_type, body, &Default::default())
+                        .and_then(|request| {
+                            request.apply_to_group(id, before, &Default::default())
+                        });
                     let GroupPatch {
                         group,
                         members: plan,
@@ -161,7 +163,9 @@ impl Server {
     }
 
     fn list(&self, resource_type: ResourceType, query: &ListQuery) -> Answer {
-        let filter = query.filter(resource_type).map_err(refusal)?;
+        let filter = query
+            .filter(resource_type, &Default::default())
+            .map_err(refusal)?;
         let sort = query.sort(resource_type).map_err(refusal)?;
         let mut all = self.render_all(resource_type);
         all.retain(|resource| filter.as_ref().is_none_or(|f| f.matches(resource)));

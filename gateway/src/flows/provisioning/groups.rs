@@ -34,7 +34,7 @@ pub async fn create_group(
 
 async fn create_once(push: &Push, group: &Group, members: &[Member]) -> Result<StoredGroup, Error> {
     let now = push.now();
-    let tx = push.app.store.begin().await?;
+    let tx = push.begin().await?;
     let mut stored = StoredGroup {
         id: GroupId::generate(&*push.app.clock, &*push.app.entropy),
         organization_id: push.organization().organization(),
@@ -88,7 +88,7 @@ pub async fn patch_group(
 ) -> Result<Written<StoredGroup>, Error> {
     let name = id.to_string();
     change_group(push, id, if_match, |group| {
-        let patch = request.apply_to_group(&name, group)?;
+        let patch = request.apply_to_group(&name, group, &push.quirks)?;
         Ok((patch.group, patch.members))
     })
     .await
@@ -115,7 +115,7 @@ async fn change_once(
     if_match: Option<&EntityTags>,
     change: impl Fn(&Group) -> Result<(Group, Vec<MemberOperation>), ScimError>,
 ) -> Result<Written<StoredGroup>, Error> {
-    let tx = push.app.store.begin().await?;
+    let tx = push.begin().await?;
     let stored = groups::lock(&tx, &push.scope, id)
         .await?
         .ok_or(Error::NotFound("group"))?;
@@ -175,7 +175,7 @@ pub async fn delete_group(
 async fn delete_once(push: &Push, id: GroupId, if_match: Option<&EntityTags>) -> Result<(), Error> {
     let now = push.now();
     let (scope, organization) = (&push.scope, push.organization());
-    let tx = push.app.store.begin().await?;
+    let tx = push.begin().await?;
     let mut ids = memberships::groups_with_group(&tx, scope, id).await?;
     ids.push(id);
     let mut parents = groups::lock_all(&tx, scope, &ids).await?;

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn record(body: Value) -> UserRecord {
-        record_of(&User::parse(&body).unwrap())
+        record_of(&User::parse(&body, &Default::default()).unwrap())
     }
 
     #[test]

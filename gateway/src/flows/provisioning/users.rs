@@ -27,7 +27,7 @@ async fn create_once(push: &Push, user: &User) -> Result<StoredUser, Error> {
     let (app, organization) = (&push.app, push.organization());
     let now = push.now();
     let record = person::record_of(user);
-    let tx = app.store.begin().await?;
+    let tx = push.begin().await?;
     let default_role = user_roles::lock_default_role(&tx, &push.scope).await?;
     let joined = match person::find_to_join(push, &tx, &record).await? {
         Some(id) => users::lock(&tx, organization, &[id]).await?.pop(),
@@ -87,7 +87,10 @@ pub async fn replace_user(
     if_match: Option<&EntityTags>,
     body: &Value,
 ) -> Result<Written<StoredUser>, Error> {
-    change_user(push, id, if_match, |user| user.parse_replacement(body)).await
+    change_user(push, id, if_match, |user| {
+        user.parse_replacement(body, &push.quirks)
+    })
+    .await
 }
 
 /// PATCH. Errors: 404, 412, 409 `uniqueness`, what [`PatchRequest::apply_to_user`] refuses.
@@ -99,7 +102,7 @@ pub async fn patch_user(
 ) -> Result<Written<StoredUser>, Error> {
     let name = id.to_string();
     change_user(push, id, if_match, |user| {
-        request.apply_to_user(&name, user)
+        request.apply_to_user(&name, user, &push.quirks)
     })
     .await
 }
@@ -126,7 +129,7 @@ async fn change_once(
     change: impl Fn(&User) -> Result<User, ScimError>,
 ) -> Result<Written<StoredUser>, Error> {
     let organization = push.organization();
-    let tx = push.app.store.begin().await?;
+    let tx = push.begin().await?;
     let stored = directory_users::lock(&tx, &push.scope, id)
         .await?
         .ok_or(Error::NotFound("user"))?;
@@ -189,7 +192,7 @@ async fn delete_once(
     id: DirectoryUserId,
     if_match: Option<&EntityTags>,
 ) -> Result<(), Error> {
-    let tx = push.app.store.begin().await?;
+    let tx = push.begin().await?;
     let stored = directory_users::find(&tx, &push.scope, id)
         .await?
         .ok_or(Error::NotFound("user"))?;

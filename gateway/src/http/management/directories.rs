@@ -314,7 +314,11 @@ const QUIET: TimeDelta = TimeDelta::days(7);
 
 /// The stored state, or that nothing has come for too long.
 fn state(directory: &Directory, last: Option<Timestamp>, now: DateTime<Utc>) -> DirectoryState {
-    let provider = scim::provider::recognise(directory.provider.as_deref(), None);
+    let provider = scim::provider::recognise(
+        directory.provider.as_deref(),
+        None,
+        &scim::Quirks::default(),
+    );
     let hours = provider.silent_after_hours;
     let pause = hours.map_or(QUIET, |hours| TimeDelta::hours(hours.into()));
     if last.is_some_and(|last| now - last.0 > pause) {

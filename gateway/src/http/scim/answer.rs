@@ -51,6 +51,10 @@ impl Answer {
         self.status
     }
 
+    pub(super) fn body(&self) -> Option<&Value> {
+        self.body.as_ref()
+    }
+
     pub(super) fn etag(&self) -> Option<&str> {
         self.etag.as_deref()
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::error::Refusal;
+use super::record::Record;
 use super::request::Call;
 use super::target::Target;
 use super::{MAX_BODY, serve_one};
@@ -41,6 +42,12 @@ pub(super) async fn run(call: Call) -> Result<Answer, Refusal> {
         }
     }
     job.give_up_incomplete();
+    let (all, errors) = (job.operations.len(), job.errors());
+    let done = job.results.iter().flatten().count() - errors;
+    call.notes.say(format!(
+        "Bulk of {all} operations: {done} done, {errors} refused, {} not reached",
+        all - done - errors
+    ));
     Ok(Answer::ok(bulk_response(job.results.into_iter().flatten())))
 }
 
@@ -145,7 +152,9 @@ impl Job<'_> {
             .call
             .operation(method, operation.version.as_deref(), &data);
         // Boxed, as it is large and may well be the thousandth.
+        let record = Record::begin(&call, target, &path);
         let answer = Box::pin(serve_one(call, target)).await;
+        record.end(&answer);
         let answer = answer.map_err(|refusal| refusal.into_error_response())?;
         let location = self
             .location(&path)

@@ -90,7 +90,7 @@ impl Refusal {
         }
     }
 
-    fn to_error_response(&self) -> ErrorResponse {
+    pub(super) fn to_error_response(&self) -> ErrorResponse {
         let new = |status: StatusCode, scim_type, detail: &str| {
             ErrorResponse::new(status.as_u16(), scim_type, detail)
         };

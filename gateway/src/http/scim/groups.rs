@@ -20,8 +20,10 @@ const MEMBERS_IN_ANSWER: i64 = 1_000;
 
 pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
-    let (group, members) = Group::parse(&call.json().await?)?;
+    let (group, members) = Group::parse(&call.json().await?, call.quirks())?;
     let stored = provisioning::create_group(&call.push, group, members).await?;
+    let (name, members) = (stored.resource.display_name(), stored.member_count);
+    call.say_created(ResourceType::Group, name, members);
     let location = ResourceType::Group.location(&call.base_url, &stored.meta().id);
     Ok(shown(&call, &projection, stored)
         .await?
@@ -34,7 +36,9 @@ pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
     let found = groups::find(&db, &call.push.scope, parse(id)?).await?;
     let stored = found.ok_or(Error::NotFound("group"))?;
     let meta = stored.meta();
-    if call.knows(&meta) {
+    let known = call.knows(&meta);
+    call.say_read(ResourceType::Group, stored.resource.display_name(), known);
+    if known {
         return Ok(Answer::not_modified().of_version(&meta));
     }
     shown(&call, &projection, stored).await
@@ -43,20 +47,30 @@ pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
 pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let (id, if_match) = (parse(id)?, call.if_match());
-    let (group, members) = Group::parse(&call.json().await?)?;
+    let (group, members) = Group::parse(&call.json().await?, call.quirks())?;
     let if_match = if_match.as_ref();
-    let Written { resource, .. } =
+    let Written { resource, changed } =
         provisioning::replace_group(&call.push, id, if_match, group, members).await?;
+    call.say_changed(
+        ResourceType::Group,
+        resource.resource.display_name(),
+        changed,
+    );
     shown(&call, &projection, resource).await
 }
 
 pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let (id, if_match) = (parse(id)?, call.if_match());
-    let request = PatchRequest::parse(ResourceType::Group, &call.json().await?)?;
+    let request = PatchRequest::parse(ResourceType::Group, &call.json().await?, call.quirks())?;
     let if_match = if_match.as_ref();
-    let Written { resource, .. } =
+    let Written { resource, changed } =
         provisioning::patch_group(&call.push, id, if_match, &request).await?;
+    call.say_changed(
+        ResourceType::Group,
+        resource.resource.display_name(),
+        changed,
+    );
     if resource.member_count > MEMBERS_IN_ANSWER && !projection.is_chosen() {
         return Ok(Answer::no_content().of_version(&resource.meta()));
     }
@@ -71,7 +85,7 @@ pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
 
 pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusal> {
     let (filter, sort) = (
-        query.filter(ResourceType::Group)?,
+        query.filter(ResourceType::Group, call.quirks())?,
         query.sort(ResourceType::Group)?,
     );
     let of = Some(ResourceType::Group);
@@ -88,6 +102,8 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
         Some(after) => Some(cursor::next(call, &query, of, true, Some(after)).await?),
         None => None,
     };
+    let shown = page.resources.len();
+    call.say_found("groups", query.filter.as_deref(), shown, page.total);
     let rendered = render(call, &query.projection, page.resources).await?;
     Ok(search::page(&query, page.total, rendered, next))
 }

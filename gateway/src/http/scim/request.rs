@@ -1,11 +1,14 @@
 //! What a SCIM request brings.
 
+use std::sync::Arc;
+
 use poem::http::{HeaderMap, Method, header};
 use poem::{Body, Request};
-use scim::{EntityTags, ListQuery, Meta, Projection, ScimError};
+use scim::{EntityTags, ListQuery, Meta, Projection, Quirks, ScimError};
 use serde_json::Value;
 
 use super::error::Refusal;
+use super::record::{Caller, Notes};
 use crate::error::Error;
 use crate::flows::provisioning::Push;
 use crate::http::limits::BodyRefused;
@@ -14,6 +17,9 @@ use crate::http::limits::BodyRefused;
 pub(super) struct Call {
     pub(super) push: Push,
     pub(super) base_url: String,
+    pub(super) caller: Arc<Caller>,
+    /// For the provisioning log.
+    pub(super) notes: Arc<Notes>,
     method: Method,
     parameters: Vec<(String, String)>,
     headers: HeaderMap,
@@ -21,7 +27,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(push: Push, mut request: Request) -> Self {
+    pub(super) fn new(push: Push, caller: Caller, mut request: Request) -> Self {
         let query = request.uri().query().unwrap_or_default();
         let parameters = url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
@@ -29,6 +35,8 @@ impl Call {
         Self {
             base_url: push.base_url(),
             push,
+            caller: Arc::new(caller),
+            notes: Arc::default(),
             method: request.method().clone(),
             parameters,
             headers: request.headers().clone(),
@@ -44,8 +52,10 @@ impl Call {
             headers.insert(header::IF_MATCH, version);
         }
         Self {
-            push: self.push.clone(),
+            push: self.push.afresh(),
             base_url: self.base_url.clone(),
+            caller: Arc::clone(&self.caller),
+            notes: Arc::default(),
             method,
             parameters: vec![("attributes".to_owned(), "id".to_owned())],
             headers,
@@ -55,6 +65,15 @@ impl Call {
 
     pub(super) fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// What is noted while this request is read.
+    pub(super) fn quirks(&self) -> &Quirks {
+        &self.push.quirks
+    }
+
+    pub(super) fn parameters(&self) -> &[(String, String)] {
+        &self.parameters
     }
 
     pub(super) fn has_filter(&self) -> bool {
@@ -98,7 +117,12 @@ impl Call {
                     Some(refused) => Refusal::Body(refused),
                     None => Error::Malformed("the body did not arrive".to_owned()).into(),
                 })?;
-        serde_json::from_slice(&bytes).map_err(|error| {
+        let read = serde_json::from_slice(&bytes);
+        match &read {
+            Ok(value) => self.notes.body(value),
+            Err(_) => self.notes.unreadable(bytes.len()),
+        }
+        read.map_err(|error| {
             let problem = format!("the body is not JSON: {error}");
             ScimError::SyntaxInvalid { problem }.into()
         })

@@ -13,7 +13,7 @@ use crate::store::scim_list::{self, Listing, Start};
 /// One list after the other. An attribute that only one of the types has matches none of the other; one
 /// that neither has is 400 `invalidFilter`, as anywhere.
 pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal> {
-    let readable = |resource_type| match query.filter(resource_type) {
+    let readable = |resource_type| match query.filter(resource_type, call.quirks()) {
         Ok(filter) => Ok(Some(filter)),
         Err(ScimError::FilterAttributeUnknown { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -23,7 +23,7 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
         readable(ResourceType::Group)?,
     );
     if of_users.is_none() && of_groups.is_none() {
-        query.filter(ResourceType::User)?;
+        query.filter(ResourceType::User, call.quirks())?;
     }
     let (db, scope) = (call.push.app.store.read(), &call.push.scope);
     let cursor = cursor::open(call, &query, None).await?;
@@ -78,6 +78,8 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
         Some((in_groups, after)) => Some(cursor::next(call, &query, None, in_groups, after).await?),
         None => None,
     };
+    let filter = query.filter.as_deref();
+    call.say_found("users and groups", filter, resources.len(), total);
     Ok(page(&query, total, resources, next))
 }
 

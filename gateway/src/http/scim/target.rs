@@ -79,6 +79,14 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The same below the directory's base URL.
+    pub(super) fn below(self) -> &'static str {
+        match self.pattern().strip_prefix("/scim/v2/:dir") {
+            None | Some("") => "/",
+            Some(below) => below,
+        }
+    }
+
     /// `User`, `Group`, `all` or `discovery`.
     pub(super) fn resource(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@ mod cost;
 mod cursors;
 mod filters;
 mod flows;
+mod log;
 mod stories;
 
 use std::sync::Arc;

@@ -17,8 +17,9 @@ use crate::store::scim_list;
 
 pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
-    let user = User::parse(&call.json().await?)?;
+    let user = User::parse(&call.json().await?, call.quirks())?;
     let stored = provisioning::create_user(&call.push, user).await?;
+    call.say_created(ResourceType::User, stored.resource.user_name(), 0);
     let location = ResourceType::User.location(&call.base_url, &stored.meta().id);
     // No group can list it yet.
     Ok(shown_in(&call, &projection, stored, Vec::new())
@@ -38,7 +39,9 @@ pub(super) async fn find(call: Call, id: &str) -> Result<Answer, Refusal> {
     };
     let (stored, groups) = found.ok_or(Error::NotFound("user"))?;
     let meta = stored.meta();
-    if call.knows(&meta) {
+    let known = call.knows(&meta);
+    call.say_read(ResourceType::User, stored.resource.user_name(), known);
+    if known {
         return Ok(Answer::not_modified().of_version(&meta));
     }
     shown_in(&call, &projection, stored, groups).await
@@ -49,14 +52,18 @@ pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
     let (id, if_match) = (parse(id)?, call.if_match());
     let body = call.json().await?;
     let written = provisioning::replace_user(&call.push, id, if_match.as_ref(), &body).await?;
+    let name = written.resource.resource.user_name();
+    call.say_changed(ResourceType::User, name, written.changed);
     shown(&call, &projection, written.resource).await
 }
 
 pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let (id, if_match) = (parse(id)?, call.if_match());
-    let request = PatchRequest::parse(ResourceType::User, &call.json().await?)?;
+    let request = PatchRequest::parse(ResourceType::User, &call.json().await?, call.quirks())?;
     let written = provisioning::patch_user(&call.push, id, if_match.as_ref(), &request).await?;
+    let name = written.resource.resource.user_name();
+    call.say_changed(ResourceType::User, name, written.changed);
     shown(&call, &projection, written.resource).await
 }
 
@@ -68,7 +75,7 @@ pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
 
 pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusal> {
     let (filter, sort) = (
-        query.filter(ResourceType::User)?,
+        query.filter(ResourceType::User, call.quirks())?,
         query.sort(ResourceType::User)?,
     );
     let of = Some(ResourceType::User);
@@ -85,6 +92,8 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
         Some(after) => Some(cursor::next(call, &query, of, false, Some(after)).await?),
         None => None,
     };
+    let shown = page.resources.len();
+    call.say_found("users", query.filter.as_deref(), shown, page.total);
     let rendered = render(call, &query.projection, page.resources).await?;
     Ok(search::page(&query, page.total, rendered, next))
 }

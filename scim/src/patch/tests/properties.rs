@@ -85,14 +85,14 @@ proptest! {
         if let Ok(user) = try_patch(&ada(), operations.clone()) {
             prop_assert!(!user.user_name().is_empty());
             let body = Value::Object(user.attributes().clone());
-            let again = ada().parse_replacement(&body).unwrap();
+            let again = ada().parse_replacement(&body, &Default::default()).unwrap();
             let active_kept = user.attributes().contains_key("active");
             prop_assert!(again == user || !active_kept, "{} is not {}", body, operations);
         }
         let body = json!({"Operations": operations});
-        if let Ok(request) = PatchRequest::parse(ResourceType::Group, &body) {
-            let (group, mut members) = Group::parse(&json!({"displayName": "G"})).unwrap();
-            if let Ok(patch) = request.apply_to_group("grp_1", &group) {
+        if let Ok(request) = PatchRequest::parse(ResourceType::Group, &body, &Default::default()) {
+            let (group, mut members) = Group::parse(&json!({"displayName": "G"}), &Default::default()).unwrap();
+            if let Ok(patch) = request.apply_to_group("grp_1", &group, &Default::default()) {
                 patch.members.iter().for_each(|operation| operation.apply(&mut members));
                 prop_assert!(!patch.group.display_name().is_empty());
             }
@@ -113,8 +113,8 @@ proptest! {
 
     #[test]
     fn whatever_is_sent_is_read_or_refused(body in values()) {
-        let _ = PatchRequest::parse(ResourceType::User, &body);
-        let _ = User::parse(&body);
-        let _ = Group::parse(&body);
+        let _ = PatchRequest::parse(ResourceType::User, &body, &Default::default());
+        let _ = User::parse(&body, &Default::default());
+        let _ = Group::parse(&body, &Default::default());
     }
 }

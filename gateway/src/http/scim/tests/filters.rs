@@ -179,7 +179,7 @@ async fn compare(acme: &Client, endpoint: &str, resource_type: ResourceType, fil
     let all = resources(acme, &format!("{endpoint}?count=1000")).await;
     let mut matched = 0;
     for text in filters {
-        let filter = Filter::parse(resource_type, text).unwrap();
+        let filter = Filter::parse(resource_type, text, &Default::default()).unwrap();
         let expected: Vec<&Value> = all
             .iter()
             .filter(|resource| filter.matches(resource))

@@ -44,7 +44,7 @@ fn is_part(expected: &Value, found: Option<&Value>) -> bool {
     }
 }
 
-async fn replay(acme: &Client, story: &Path) {
+pub(super) async fn replay(acme: &Client, story: &Path) {
     let mut captured = BTreeMap::new();
     for number in 1.. {
         let file = |kind: &str| story.join(format!("{number:02}-{kind}.json"));
