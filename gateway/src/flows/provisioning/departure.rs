@@ -107,10 +107,11 @@ fn without_one(group: StoredGroup, now: Timestamp) -> StoredGroup {
 }
 
 /// Deletes everything in a directory with its events, before the directory itself is deleted. A user who
-/// signs in by a connection too stays, without this source.
+/// signs in by a connection too stays, without this source; so does who is `protected`.
 pub async fn remove_directory(
     tx: &Tx,
     scope: &DirectoryScope,
+    protected: &[UserId],
     cause: &Cause,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -133,9 +134,8 @@ pub async fn remove_directory(
             .await?
             .into_iter()
             .partition(|user| {
-                user.sources
-                    .iter()
-                    .any(|source| source.kind == "connection")
+                let mut sources = user.sources.iter();
+                protected.contains(&user.id) || sources.any(|source| source.kind == "connection")
             });
         let leaving: Vec<UserId> = leave.iter().map(|user| user.id).collect();
         sessions::end_sessions_of_users(tx, organization, &leaving, &source, cause, now).await?;

@@ -3,14 +3,17 @@
 use scim::{EntityTags, PatchRequest, ScimError, User};
 use serde_json::Value;
 
-use super::{Attempts, Push, Written, check, departure, person};
+use super::brake::{self, Verdict};
+use super::{Attempts, Push, Written, check, departure, person, source};
 use crate::error::Error;
 use crate::flows::roles;
 use crate::ids::{DirectoryUserId, UserId};
-use crate::model::{self, EventType, IdentityEvent, Timestamp, UserChange, UserSource};
+use crate::model::{
+    self, Cause, EventType, HeldChange, IdentityEvent, Timestamp, UserChange, UserSource,
+};
 use crate::store::directory_users::{self, StoredUser};
 use crate::store::users::UserRecord;
-use crate::store::{StoreError, Tx, sessions, user_roles, users};
+use crate::store::{DirectoryScope, StoreError, Tx, sessions, user_roles, users};
 
 /// POST. Errors: 409 `uniqueness` when the directory has a user of this name, in whatever case.
 pub async fn create_user(push: &Push, user: User) -> Result<StoredUser, Error> {
@@ -42,6 +45,7 @@ async fn create_once(push: &Push, user: &User) -> Result<StoredUser, Error> {
         user_id,
         resource: user.clone(),
         version: 1,
+        held: None,
         created_at: now,
         updated_at: now,
     };
@@ -61,9 +65,9 @@ async fn create_once(push: &Push, user: &User) -> Result<StoredUser, Error> {
         Some(before) => {
             let mut after = with_record(&before, record, now);
             after.sources.insert(0, source);
-            announce(push, &tx, &before, &after, now).await?;
+            announce(&tx, &push.scope, &push.cause, &before, &after, now).await?;
             if default_role.is_some() {
-                recompute(push, &tx, user_id).await?;
+                recompute(&tx, &push.scope, &push.cause, user_id).await?;
             }
         }
         None => {
@@ -80,7 +84,8 @@ async fn create_once(push: &Push, user: &User) -> Result<StoredUser, Error> {
     Ok(stored)
 }
 
-/// PUT. Errors: 404, 412, 409 `uniqueness`, what [`User::parse_replacement`] refuses.
+/// PUT. Errors: 404, 412, 409 `uniqueness`, 403 for a protected user, 429 while the directory is held, what
+/// [`User::parse_replacement`] refuses.
 pub async fn replace_user(
     push: &Push,
     id: DirectoryUserId,
@@ -93,7 +98,7 @@ pub async fn replace_user(
     .await
 }
 
-/// PATCH. Errors: 404, 412, 409 `uniqueness`, what [`PatchRequest::apply_to_user`] refuses.
+/// PATCH. Errors: as for PUT, what [`PatchRequest::apply_to_user`] refuses.
 pub async fn patch_user(
     push: &Push,
     id: DirectoryUserId,
@@ -128,56 +133,115 @@ async fn change_once(
     if_match: Option<&EntityTags>,
     change: impl Fn(&User) -> Result<User, ScimError>,
 ) -> Result<Written<StoredUser>, Error> {
-    let organization = push.organization();
+    let (scope, cause) = (&push.scope, &push.cause);
     let tx = push.begin().await?;
-    let stored = directory_users::lock(&tx, &push.scope, id)
+    let stored = directory_users::lock(&tx, scope, id)
         .await?
         .ok_or(Error::NotFound("user"))?;
     check(if_match, stored.version)?;
-    let resource = change(&stored.resource)?;
-    if resource == stored.resource {
+    let believed = believed(&stored);
+    let resource = change(&believed)?;
+    if resource == believed {
         return Ok(Written {
-            resource: stored,
+            resource: StoredUser { resource, ..stored },
             changed: false,
         });
     }
     let now = push.now();
+    let held = match stored.held {
+        _ if resource.active() => None,
+        Some(held) => Some(held),
+        None if !stored.resource.active() => None,
+        None => match brake::ask(push, &tx, stored.user_id, true).await? {
+            Verdict::Apply => None,
+            Verdict::Wait => Some(HeldChange::Deactivation),
+            Verdict::Refuse => {
+                tx.commit().await?;
+                let directory = scope.directory();
+                return Err(Error::DirectoryHeld { directory });
+            }
+        },
+    };
     let after = StoredUser {
-        resource,
+        resource: match held {
+            Some(_) => with_active_of(&resource, &stored.resource),
+            None => resource.clone(),
+        },
         version: stored.version + 1,
+        held,
         updated_at: now,
         ..stored.clone()
     };
-    directory_users::update(&tx, &push.scope, &stored.resource, &after)
+    write(&tx, scope, cause, &stored, &after, now).await?;
+    tx.commit().await?;
+    Ok(Written {
+        resource: StoredUser { resource, ..after },
+        changed: true,
+    })
+}
+
+/// The resource as its directory believes it to be: whom it took away is inactive there already.
+fn believed(stored: &StoredUser) -> User {
+    match stored.held {
+        Some(_) => inactive(&stored.resource),
+        None => stored.resource.clone(),
+    }
+}
+
+pub(super) fn inactive(user: &User) -> User {
+    let mut attributes = user.attributes().clone();
+    attributes.insert(ACTIVE.to_owned(), false.into());
+    User::from_attributes(attributes)
+}
+
+fn with_active_of(user: &User, other: &User) -> User {
+    let mut attributes = user.attributes().clone();
+    match other.attributes().get(ACTIVE) {
+        Some(active) => attributes.insert(ACTIVE.to_owned(), active.clone()),
+        None => attributes.remove(ACTIVE),
+    };
+    User::from_attributes(attributes)
+}
+
+const ACTIVE: &str = "active";
+
+/// Writes a resource that is locked, and what follows from it for the application's user.
+pub(super) async fn write(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    cause: &Cause,
+    stored: &StoredUser,
+    after: &StoredUser,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let organization = scope.organization();
+    directory_users::update(tx, scope, &stored.resource, after)
         .await
         .map_err(|error| name_taken(error, &after.resource))?;
-    let before = users::lock(&tx, organization, &[stored.user_id])
+    let before = users::lock(tx, organization, &[stored.user_id])
         .await?
         .pop()
         .ok_or(StoreError::Stale)?;
     let record = person::record_of(&after.resource);
     let flipped = before.active != record.active;
     let user = with_record(&before, record.clone(), now);
-    if announce(push, &tx, &before, &user, now).await? {
-        users::update(&tx, organization, user.id, &record, now).await?;
+    if announce(tx, scope, cause, &before, &user, now).await? {
+        users::update(tx, organization, user.id, &record, now).await?;
     }
-    let default_role = || user_roles::lock_default_role(&tx, &push.scope);
+    let default_role = || user_roles::lock_default_role(tx, scope);
     if flipped && default_role().await?.is_some() {
-        recompute(push, &tx, user.id).await?;
+        recompute(tx, scope, cause, user.id).await?;
     }
-    tx.commit().await?;
-    Ok(Written {
-        resource: after,
-        changed: true,
-    })
+    Ok(())
 }
 
-/// DELETE: the resource and the application's user are gone, from every group too.
+/// DELETE: the resource and the application's user are gone, from every group too. True when that waits for the
+/// release of the directory.
 pub async fn delete_user(
     push: &Push,
     id: DirectoryUserId,
     if_match: Option<&EntityTags>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut attempts = Attempts::default();
     loop {
         let result = delete_once(push, id, if_match).await;
@@ -191,11 +255,16 @@ async fn delete_once(
     push: &Push,
     id: DirectoryUserId,
     if_match: Option<&EntityTags>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let tx = push.begin().await?;
     let stored = directory_users::find(&tx, &push.scope, id)
         .await?
         .ok_or(Error::NotFound("user"))?;
+    let directory = brake::look(push, &tx, stored.user_id).await?;
+    if directory.held_at.is_some() {
+        drop(tx);
+        return hold_deletion(push, id, if_match).await;
+    }
     let removed = departure::remove_once(
         &tx,
         push.organization(),
@@ -207,8 +276,49 @@ async fn delete_once(
     .await?;
     // What was found before its lock was there may have changed while it was waited for.
     let last = removed.into_iter().find(|resource| resource.id == id);
-    check(if_match, last.ok_or(Error::NotFound("user"))?.version)?;
-    Ok(tx.commit().await?)
+    let last = last.ok_or(Error::NotFound("user"))?;
+    check(if_match, last.version)?;
+    // Last, as all lock the directory after the resource.
+    if directory.change_brake.is_some()
+        && !brake::is_admitted(push, &tx, last.resource.active()).await?
+    {
+        drop(tx);
+        return hold_deletion(push, id, if_match).await;
+    }
+    tx.commit().await?;
+    Ok(false)
+}
+
+/// A deletion that is not done now: true when it is promised.
+async fn hold_deletion(
+    push: &Push,
+    id: DirectoryUserId,
+    if_match: Option<&EntityTags>,
+) -> Result<bool, Error> {
+    let scope = &push.scope;
+    let tx = push.begin().await?;
+    let stored = directory_users::lock(&tx, scope, id)
+        .await?
+        .ok_or(Error::NotFound("user"))?;
+    check(if_match, stored.version)?;
+    let verdict = match stored.held {
+        Some(_) => Verdict::Wait,
+        None => brake::ask(push, &tx, stored.user_id, stored.resource.active()).await?,
+    };
+    match verdict {
+        // Released meanwhile.
+        Verdict::Apply => Err(StoreError::Stale.into()),
+        Verdict::Wait => {
+            directory_users::hold(&tx, scope, id, HeldChange::Deletion).await?;
+            tx.commit().await?;
+            Ok(true)
+        }
+        Verdict::Refuse => {
+            tx.commit().await?;
+            let directory = scope.directory();
+            Err(Error::DirectoryHeld { directory })
+        }
+    }
 }
 
 /// The user with another record; groups, roles and sources stay.
@@ -226,8 +336,9 @@ fn with_record(before: &model::User, record: UserRecord, now: Timestamp) -> mode
 /// Records what happened to the application's user, if anything did. A deactivation ends its sessions in the
 /// same breath (SECURITY-MODEL G12).
 async fn announce(
-    push: &Push,
     tx: &Tx,
+    scope: &DirectoryScope,
+    cause: &Cause,
     before: &model::User,
     after: &model::User,
     now: Timestamp,
@@ -240,19 +351,22 @@ async fn announce(
         (false, true) => EventType::UserReactivated,
         _ => EventType::UserUpdated,
     };
-    let (organization, source) = (push.organization(), push.source());
+    let (organization, source) = (scope.organization(), source(scope));
     let event = IdentityEvent::new(event_type, source.as_str(), after.id, after);
-    tx.record(organization, event.with_change(change), &push.cause);
+    tx.record(organization, event.with_change(change), cause);
     if event_type == EventType::UserDeactivated {
-        sessions::end_sessions_of_user(tx, organization, after.id, &source, &push.cause, now)
-            .await?;
+        sessions::end_sessions_of_user(tx, organization, after.id, &source, cause, now).await?;
     }
     Ok(true)
 }
 
-async fn recompute(push: &Push, tx: &Tx, user: UserId) -> Result<(), Error> {
-    let source = push.source();
-    roles::recompute_users(tx, push.organization(), &[user], &source, &push.cause).await
+async fn recompute(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    cause: &Cause,
+    user: UserId,
+) -> Result<(), Error> {
+    roles::recompute_users(tx, scope.organization(), &[user], &source(scope), cause).await
 }
 
 fn name_taken(error: StoreError, user: &User) -> Error {

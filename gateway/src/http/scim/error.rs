@@ -10,6 +10,9 @@ use crate::error::{Error, Fault};
 use crate::http::limits::BodyRefused;
 use crate::store::StoreError;
 
+/// In seconds: somebody has to look at a held directory first.
+const HELD_RETRY_AFTER: u64 = 3_600;
+
 /// Why a request is not served.
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -69,6 +72,10 @@ impl Refusal {
             }
             Self::Error(Error::TooManyRequests { retry_after }) => {
                 response = response.header(header::RETRY_AFTER, *retry_after);
+            }
+            // Directories try such a change again; a 409 they would give up.
+            Self::Error(Error::DirectoryHeld { .. }) => {
+                response = response.header(header::RETRY_AFTER, HELD_RETRY_AFTER);
             }
             _ => self.log(),
         }
