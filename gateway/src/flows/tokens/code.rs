@@ -55,10 +55,6 @@ pub async fn redeem(
         end_after_reuse(tx, &tenant, &session, request.request_id, now).await?;
         return Ok(Err(GrantRefusal::CodeReused));
     }
-    let user = match active_user(&tx, &tenant, &session).await? {
-        Ok(user) => user,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
     let scope: Vec<String> = code.scope.split(' ').map(str::to_owned).collect();
     let mut refresh_token = None;
     if scope.iter().any(|scope| scope == "offline_access") {
@@ -76,6 +72,10 @@ pub async fn redeem(
         refresh_token = Some(token);
     }
     tx.commit().await?;
+    let user = match active_user(app, &tenant, &session).await? {
+        Ok(user) => user,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     app.metrics.token_issued("authorization_code");
     let issue = Issue {
         tenant,

@@ -77,11 +77,11 @@ pub async fn refresh(
             return Ok(Err(GrantRefusal::RefreshTokenReused));
         }
     }
-    let user = match active_user(&tx, &tenant, &session).await? {
+    tx.commit().await?;
+    let user = match active_user(app, &tenant, &session).await? {
         Ok(user) => user,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    tx.commit().await?;
     app.metrics.token_issued("refresh_token");
     let issue = Issue {
         tenant,
