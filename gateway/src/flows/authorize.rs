@@ -207,6 +207,8 @@ pub fn check(
     for (name, error) in [
         ("request", "request_not_supported"),
         ("request_uri", "request_uri_not_supported"),
+        // OIDC Core 3.1.2.6. `claims` may be passed over (5.5).
+        ("registration", "registration_not_supported"),
     ] {
         if parameters.get(name).is_some() {
             return Err(refuse(error, &format!("{name} is not supported")));
