@@ -439,6 +439,7 @@ mod tests {
             id_token_signing_alg: SigningAlgorithm::Rs256,
             access_token_ttl: 300,
             refresh_token_ttl: 2_592_000,
+            session_idle_ttl: None,
             backchannel_logout_uri: None,
             initiate_login_uri: None,
             token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,

@@ -65,7 +65,8 @@ pub async fn redeem(
             application_id: client.id,
             scope: code.scope.clone(),
             created_at: now,
-            expires_at: session.session.expires_at,
+            // To the very end, so that a token used twice is known even where the session lay idle meanwhile.
+            expires_at: session.ends_at(),
             rotated_at: None,
         };
         tokens::insert_refresh_token(&tx, &tenant.scope, &stored).await?;
