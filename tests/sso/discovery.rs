@@ -249,7 +249,10 @@ async fn discovery_oracle_of_the_hosted_page() {
         let mut times: [Vec<Duration>; 2] = Default::default();
         for batch in 0..pairs / (AT_ONCE / 2) {
             let sides = (0..AT_ONCE).map(|number| (number + batch) % 2);
-            let answers = sides.map(async |side| (side, probe(side).await));
+            let answers = sides.map(|side| {
+                let probe = &probe;
+                async move { (side, probe(side).await) }
+            });
             for (side, (same, took)) in futures_util::future::join_all(answers).await {
                 assert_eq!(same, expected);
                 times[side].push(took);
@@ -479,8 +482,8 @@ async fn the_form_is_slow_and_then_refused_for_one_address_and_refused_for_one_d
     assert_ne!(other.status, 429);
 
     // And a person sees a page.
-    let form = app.authorize_url("");
-    let (page, _) = timed(reqwest::Client::new().get(form), "192.0.2.1").await;
+    let path = &app.authorize_url("")[tenon.url().len()..];
+    let (page, _) = timed(gateway.request(Method::GET, path), "192.0.2.1").await;
     assert_eq!(page.status, 200, "the page itself is not refused");
 }
 
@@ -489,12 +492,10 @@ async fn the_form_is_slow_and_then_refused_for_one_address_and_refused_for_one_d
 #[tokio::test]
 async fn hints_that_lead_nowhere_are_slow_and_then_refused_with_those_that_would_not() {
     let (tenon, _idp, app) = limited().await;
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .expect("a client");
+    let gateway = Api::at(tenon.url(), None);
     let asked = async |address: &str, more: String| {
-        timed(http.get(app.authorize_url(&more)), address).await
+        let path = &app.authorize_url(&more)[tenon.url().len()..];
+        timed(gateway.request(Method::GET, path), address).await
     };
     let guess = |number: usize| {
         let name = ["login_hint=eve%40", "prompt=none&domain_hint="][number % 2];

@@ -257,29 +257,18 @@ async fn revocation_tree() {
                 "{deleted}: userinfo still answers"
             );
         }
-        // An application that is gone has no more questions.
-        let refused = match deleted {
-            "application" => (401, "invalid_client"),
-            _ => (400, "invalid_grant"),
-        };
+        // Whether the other replica still knows the application, or refuses it as a stranger.
+        let stranger = |answer: &Answer| deleted == "application" && answer.status == 401;
         for name in ["access_token", "refresh_token"] {
             let mut status = introspect(name).await;
             while status.json["active"] == true {
-                assert!(
-                    Instant::now() < deadline,
-                    "{deleted}: {name} is still active"
-                );
+                assert!(Instant::now() < deadline, "{deleted}: {name} still works");
                 status = introspect(name).await;
             }
-            match deleted {
-                "application" => assert_eq!(status.status, 401),
-                _ => assert_eq!(status.expect(200), json!({"active": false}), "{deleted}"),
+            if !stranger(&status) {
+                assert_eq!(status.expect(200), json!({"active": false}), "{deleted}");
             }
         }
-        assert!(
-            Instant::now() < deadline,
-            "{deleted}: introspection was late"
-        );
         let grant = [
             ("grant_type", "refresh_token"),
             ("refresh_token", &*text(&tokens["refresh_token"])),
@@ -288,8 +277,10 @@ async fn revocation_tree() {
             scene.call(&second, "/oauth/token", &grant).await,
             scene.redeem(&second, &unused).await,
         ] {
-            let (status, error) = (answer.status.as_u16(), text(&answer.json["error"]));
-            assert_eq!((status, error.as_str()), refused, "{deleted}");
+            if !stranger(&answer) {
+                assert_eq!(answer.status, 400, "{deleted}: {}", answer.body);
+                assert_eq!(answer.json["error"], "invalid_grant", "{deleted}");
+            }
         }
     }
 }
@@ -324,7 +315,7 @@ async fn a_deactivation_beside_the_end_of_a_sign_in_leaves_no_survivor() {
         let next = answer.header("location");
         let next = next.strip_prefix(&scene.tenon.url()).unwrap_or(next);
         assert!(next.starts_with("/login/continue/"), "{next}");
-        let pause = |steps: u64| tokio::time::sleep(Duration::from_micros(500 * steps));
+        let pause = |steps: u64| tokio::time::sleep(Duration::from_millis(2 * steps));
         // Each lead of the one and of the other, up to what either takes.
         let (early, late) = (turn % 8, (turn / 8) % 8);
         let sign_in = async {
