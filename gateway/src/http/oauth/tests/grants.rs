@@ -1,6 +1,7 @@
 //! Codes and refresh tokens: once, and then nothing of the session is left (SECURITY-MODEL G12, G17, G18).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -232,7 +233,7 @@ async fn a_removed_role_enters_no_new_token() {
         let mut tokens = desk.redeem(&code).await.ok();
         assert_eq!(roles_of(&tokens), [json!([ROLE]), json!([ROLE])]);
         let unused = desk.code().await;
-        let removed = AtomicBool::new(false);
+        let (removed, refreshed) = (AtomicBool::new(false), AtomicU32::new(0));
         let refreshes = async {
             for _ in 0..4 {
                 let late = removed.load(Ordering::SeqCst);
@@ -242,12 +243,15 @@ async fn a_removed_role_enters_no_new_token() {
                 assert_eq!(roles[0], roles[1]);
                 assert!(!late || roles[0] == json!([]), "{roles:?}");
                 before += u32::from(roles[0] != json!([]));
+                refreshed.fetch_add(1, Ordering::SeqCst);
             }
         };
         let removal = async {
-            for _ in 0..turn {
+            // Beside each of them in turn, each time a little later.
+            while refreshed.load(Ordering::SeqCst) < turn % 4 {
                 tokio::task::yield_now().await;
             }
+            tokio::time::sleep(Duration::from_micros(200 * u64::from(turn / 4))).await;
             desk.set_role(false).await;
             removed.store(true, Ordering::SeqCst);
             // Asked for after the acknowledgement.
