@@ -217,8 +217,8 @@ async fn discovery_oracle_of_the_hosted_page() {
     let (tenon, _idp) = with_a_person().await;
     let app = RelyingParty::register(&tenon).await;
     let gateway = Api::at(tenon.url(), None);
-    let begun = gateway.get(&app.authorize_url("")[tenon.url().len()..]);
-    let begun = begun.await;
+    let path = &app.authorize_url("")[tenon.url().len()..];
+    let begun = gateway.get(path).await;
     let cookie = begun.header("set-cookie").split(';').next();
     let cookie = cookie.expect("a cookie").to_owned();
     let page = Page {

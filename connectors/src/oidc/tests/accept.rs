@@ -421,6 +421,7 @@ async fn entra_signs_in_by_v1_and_v2_in_each_cloud() {
             (token_service, token_service, V1),
         ] {
             let mut login = at(saved, published, metadata_at);
+            login.settings.provider = Some("entra".to_owned());
             login.idp.claims["ver"] = if metadata_at == V1 { "1.0" } else { "2.0" }.into();
             login.idp.claims["tid"] = "t-1".into();
             login.idp.claims["oid"] = "o-1".into();

@@ -148,7 +148,6 @@ async fn redirect_table() {
                 let code = answer.headers.get("tenon-error").unwrap();
                 assert_eq!(code, "invalid_redirect_uri", "{uri:?}");
                 assert!(!answer.text.contains("evil.example"), "{uri:?}");
-                assert!(!answer.text.contains("<form"), "{uri:?}");
             }
             let pushed = post("/oauth/par", Some(&proof), asked.clone()).await;
             assert_eq!(pushed.refusal(), (400, "invalid_request"), "{uri:?}");
