@@ -1,5 +1,7 @@
 //! What crashes and crowds must not do.
 
+mod history;
+
 use std::collections::HashSet;
 
 use integration::{Api, Sink, Tenon, text};

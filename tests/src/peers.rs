@@ -15,7 +15,7 @@ mod webhooks;
 pub use application::{Application, Library};
 pub use oidc_provider::OidcProvider;
 pub use saml_oracle::SamlOracle;
-pub use scim_tester::scim_tester;
+pub use scim_tester::{scim_sanity, scim_tester};
 pub use simplesamlphp::SimpleSamlPhp;
 pub use webhooks::{Language, verify_webhooks};
 

@@ -106,7 +106,7 @@ async fn settle(
     let mut attempts = Attempts::default();
     loop {
         let result = settle_once(app, scope, id, protected, cause).await;
-        if !attempts.again(&result) {
+        if !attempts.again(&result).await {
             return result;
         }
     }

@@ -2,11 +2,13 @@
 
 mod brake;
 mod bulk;
+mod claims;
 mod concurrent;
 mod cost;
 mod cursors;
 mod filters;
 mod flows;
+mod large;
 mod log;
 mod stories;
 
@@ -58,15 +60,20 @@ fn now() -> Timestamp {
 
 impl Gateway {
     pub(super) async fn start() -> Self {
-        Self::open(Database::fresh().await, Arc::new(SystemClock)).await
+        Self::with_rate_limits("off").await
     }
 
-    async fn open(database: Database, clock: Arc<dyn Clock>) -> Self {
+    pub(super) async fn with_rate_limits(limits: &str) -> Self {
+        let database = Database::fresh().await;
+        Self::open(database, Arc::new(SystemClock), limits).await
+    }
+
+    async fn open(database: Database, clock: Arc<dyn Clock>, limits: &str) -> Self {
         let key = format!("k1:{}=", "A".repeat(43));
         let variable = |name: &str| match name {
             "TENON_DATABASE_URL" => Some(database.url.clone()),
             "TENON_ENCRYPTION_KEYS" => Some(key.clone()),
-            "TENON_RATE_LIMITS" => Some("off".to_owned()),
+            "TENON_RATE_LIMITS" => Some(limits.to_owned()),
             _ => None,
         };
         let config = Config::load(None, variable).unwrap();

@@ -180,6 +180,14 @@ async fn compare(acme: &Client, endpoint: &str, resource_type: ResourceType, fil
     let mut matched = 0;
     for text in filters {
         let filter = Filter::parse(resource_type, text, &Default::default()).unwrap();
+        let asked = ListQuery {
+            filter: Some(text.clone()),
+            ..ListQuery::default()
+        };
+        // It reads everything too often.
+        if asked.filter(resource_type, &Default::default()).is_err() {
+            continue;
+        }
         let expected: Vec<&Value> = all
             .iter()
             .filter(|resource| filter.matches(resource))
