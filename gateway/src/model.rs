@@ -33,6 +33,7 @@ pub use connection_view::{
 };
 pub use directory::{
     BrakeAnswer, BrakeWindow, ChangeBrake, Directory, DirectoryState, DirectoryToken, HeldChange,
+    WaitingChange,
 };
 pub use directory_request::{DirectoryRequest, RecordedEvents, RequestEvent, RequestOutcome};
 pub use domain::{

@@ -341,6 +341,17 @@ async fn a_directory_that_takes_too_many_away_is_held_until_somebody_releases_it
         api.get(&directories).await.expect(200)["data"][1]["waiting_changes"],
         1
     );
+    let waiting = api.get(&format!("{one}/waiting_changes?limit=1")).await;
+    let expected = json!({
+        "data": [{
+            "directory_user_id": people["Resources"][0]["id"],
+            "user_id": user,
+            "user_name": people["Resources"][0]["userName"],
+            "change": "deletion",
+        }],
+        "next_cursor": null,
+    });
+    assert_eq!(waiting.expect(200), expected);
     let off = json!({"change_brake": null});
     assert_eq!(
         api.patch(&one, off.clone()).await.problem(409),

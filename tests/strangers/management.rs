@@ -95,6 +95,11 @@ fn operations() -> Vec<(&'static str, Stranger, Value)> {
             none.clone(),
         ),
         (
+            "GET /directories/{id}/waiting_changes",
+            Hidden,
+            none.clone(),
+        ),
+        (
             "POST /directories/{id}/release",
             Hidden,
             json!({"apply": true}),

@@ -5,7 +5,7 @@ use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
-use crate::ids::{DirectoryId, DirectoryTokenId, OrganizationId, UserId};
+use crate::ids::{DirectoryId, DirectoryTokenId, DirectoryUserId, OrganizationId, UserId};
 
 /// Where a directory stands (PORTAL section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, EnumIter, DeriveActiveEnum)]
@@ -53,12 +53,24 @@ fn least() -> i64 {
     10
 }
 
-/// What waits for the release of a directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+/// What a held directory was promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, EnumIter, DeriveActiveEnum)]
+#[oai(rename_all = "snake_case")]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum HeldChange {
     Deactivation,
     Deletion,
+}
+
+/// What waits for the release of a directory, for one person.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct WaitingChange {
+    /// As the directory knows the person.
+    pub directory_user_id: DirectoryUserId,
+    pub user_id: UserId,
+    /// The directory's own.
+    pub user_name: String,
+    pub change: HeldChange,
 }
 
 /// Whom a directory took away within the last hour, to the minute. At most 61 counts, whatever the directory does.

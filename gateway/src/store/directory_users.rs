@@ -8,18 +8,19 @@ use std::collections::HashMap;
 use scim::{GroupLink, ManagerLink, Meta, User};
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, UnionType};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
+    JoinType, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use serde_json::{Map, Value};
 
 use super::columns::JsonText;
 use super::entity::directory_users::{ActiveModel, Column, Entity};
 use super::entity::{directory_values, groups, memberships};
+use super::page::newest_first;
 use super::users::{IDS_PER_STATEMENT, group_of_membership};
 use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
 use crate::ids::{DirectoryId, DirectoryUserId, GroupId, UserId};
-use crate::model::{HeldChange, Timestamp};
+use crate::model::{HeldChange, Slice, Timestamp, WaitingChange, Window};
 
 /// A user as its directory sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -289,17 +290,20 @@ pub async fn of_user(
         .collect())
 }
 
-/// How many of the directory's users are active.
+/// How many of the directory's users are active: a scan of an index of nothing else.
 pub async fn count_active(db: &impl Reads, scope: &DirectoryScope) -> Result<i64, StoreError> {
-    let query = scope.select::<Entity>().filter(Column::Active.eq(true));
+    // As the index has it: SQLite does not compare its condition with a parameter.
+    let active = Expr::cust("active = TRUE");
+    let query = scope.select::<Entity>().filter(active);
     let count = query.count(db.db()).await?;
     Ok(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-/// Those for whom something waits, at most `limit` of them.
+/// Those for whom something waits, at most `limit` of them, by id and behind `after`.
 pub async fn held(
     db: &impl Reads,
     scope: &DirectoryScope,
+    after: Option<DirectoryUserId>,
     limit: u64,
 ) -> Result<Vec<DirectoryUserId>, StoreError> {
     let query = scope
@@ -307,9 +311,26 @@ pub async fn held(
         .select_only()
         .column(Column::Id)
         .filter(Column::Held.is_not_null())
+        .filter(Condition::all().add_option(after.map(|id| Column::Id.gt(id))))
         .order_by_asc(Column::Id)
         .limit(limit);
     Ok(query.into_tuple().all(db.db()).await?)
+}
+
+/// What waits, the newest people first.
+pub async fn list_held(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    window: Window<DirectoryUserId>,
+) -> Result<Slice<WaitingChange, DirectoryUserId>, StoreError> {
+    let query = scope.select::<Entity>().filter(Column::Held.is_not_null());
+    let slice = newest_first(db, query, Column::Id, window, |row| row.id).await?;
+    Ok(slice.map(|row| WaitingChange {
+        directory_user_id: row.id,
+        user_id: row.user_id,
+        user_name: row.user_name,
+        change: row.held.unwrap_or(HeldChange::Deactivation),
+    }))
 }
 
 /// For how many users of each of these directories something waits.

@@ -1,5 +1,7 @@
 //! The release of a held directory: what it was promised is done, or dropped.
 
+use std::ops::AddAssign;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Attempts, departure, source, users};
@@ -22,8 +24,16 @@ pub struct Released {
     pub dropped: i64,
 }
 
-/// Does what waits, or with `apply` false forgets it; the directory is still held then. What was done stays done
-/// if this ends early, and another call goes on. Whoever is protected by now stays.
+impl AddAssign for Released {
+    fn add_assign(&mut self, other: Self) {
+        self.applied += other.applied;
+        self.dropped += other.dropped;
+    }
+}
+
+/// Does what waits, or with `apply` false forgets it; the directory is still held then, and [`end_hold`] ends that.
+/// Goes through those that wait once, so that a directory which goes on asking keeps nobody here. What was done stays
+/// done if this ends early, and another call goes on. Whoever is protected by now stays.
 pub async fn settle_held(
     app: &App,
     scope: &DirectoryScope,
@@ -31,12 +41,14 @@ pub async fn settle_held(
     cause: &Cause,
 ) -> Result<Released, Error> {
     let mut released = Released::default();
+    let mut last = None;
     loop {
         let db = app.store.read();
-        let waiting = directory_users::held(&db, scope, BATCH).await?;
+        let waiting = directory_users::held(&db, scope, last, BATCH).await?;
         if waiting.is_empty() {
             return Ok(released);
         }
+        last = waiting.last().copied();
         if !apply {
             let tx = app.store.begin().await?;
             let dropped = directory_users::let_go(&tx, scope, &waiting).await?;
@@ -78,7 +90,7 @@ pub async fn end_hold(
         return Ok(());
     }
     // Whoever promises something holds the directory's lock.
-    if !directory_users::held(tx, scope, 1).await?.is_empty() {
+    if !directory_users::held(tx, scope, None, 1).await?.is_empty() {
         return Err(StoreError::Stale.into());
     }
     directories::update_brake(tx, scope, &Default::default(), None).await?;
@@ -150,7 +162,7 @@ async fn settle_once(
                 return Err(StoreError::Stale.into());
             }
             let after = StoredUser {
-                resource: users::inactive(&stored.resource),
+                resource: users::with_active(&stored.resource, false),
                 version: stored.version + 1,
                 held: None,
                 updated_at: now,

@@ -40,15 +40,21 @@ async fn create_once(push: &Push, user: &User) -> Result<StoredUser, Error> {
         Some(user) => user.id,
         None => UserId::generate(&*app.clock, &*app.entropy),
     };
+    // Whoever signed in before and is pushed as inactive is deactivated like anybody else.
+    let (tx, held) = match &joined {
+        Some(before) if before.active && !record.active => deactivate(push, tx, user_id).await?,
+        _ => (tx, None),
+    };
     let stored = StoredUser {
         id: DirectoryUserId::generate(&*app.clock, &*app.entropy),
         user_id,
-        resource: user.clone(),
+        resource: with_active(user, user.active() || held.is_some()),
         version: 1,
-        held: None,
+        held,
         created_at: now,
         updated_at: now,
     };
+    let record = person::record_of(&stored.resource);
     match &joined {
         Some(_) => drop(users::update(&tx, organization, user_id, &record, now).await?),
         None => users::insert(&tx, organization, user_id, &record, now).await?,
@@ -79,7 +85,10 @@ async fn create_once(push: &Push, user: &User) -> Result<StoredUser, Error> {
         }
     }
     tx.commit().await?;
-    Ok(stored)
+    Ok(StoredUser {
+        resource: user.clone(),
+        ..stored
+    })
 }
 
 /// PUT. Errors: 404, 412, 409 `uniqueness`, 403 for a protected user, 429 while the directory is held, what
@@ -146,23 +155,15 @@ async fn change_once(
         });
     }
     let now = push.now();
-    let held = match stored.held {
-        _ if resource.active() => None,
-        Some(held) => Some(held),
-        None if !stored.resource.active() => None,
-        None => match brake::ask(push, &tx, stored.user_id, true).await? {
-            Verdict::Apply => None,
-            Verdict::Wait => Some(HeldChange::Deactivation),
-            Verdict::Refuse => {
-                tx.commit().await?;
-                let directory = scope.directory();
-                return Err(Error::DirectoryHeld { directory });
-            }
-        },
+    let (tx, held) = match stored.held {
+        _ if resource.active() => (tx, None),
+        Some(held) => (tx, Some(held)),
+        None if !stored.resource.active() => (tx, None),
+        None => deactivate(push, tx, stored.user_id).await?,
     };
     let after = StoredUser {
         resource: match held {
-            Some(_) => with_active_of(&resource, &stored.resource),
+            Some(_) => with_active(&resource, true),
             None => resource.clone(),
         },
         version: stored.version + 1,
@@ -181,27 +182,35 @@ async fn change_once(
 /// The resource as its directory believes it to be: whom it took away is inactive there already.
 fn believed(stored: &StoredUser) -> User {
     match stored.held {
-        Some(_) => inactive(&stored.resource),
+        Some(_) => with_active(&stored.resource, false),
         None => stored.resource.clone(),
     }
 }
 
-pub(super) fn inactive(user: &User) -> User {
+pub(super) fn with_active(user: &User, active: bool) -> User {
+    if user.active() == active {
+        return user.clone();
+    }
     let mut attributes = user.attributes().clone();
-    attributes.insert(ACTIVE.to_owned(), false.into());
+    attributes.insert("active".to_owned(), active.into());
     User::from_attributes(attributes)
 }
 
-fn with_active_of(user: &User, other: &User) -> User {
-    let mut attributes = user.attributes().clone();
-    match other.attributes().get(ACTIVE) {
-        Some(active) => attributes.insert(ACTIVE.to_owned(), active.clone()),
-        None => attributes.remove(ACTIVE),
-    };
-    User::from_attributes(attributes)
+/// Asks for a deactivation, and what of it waits. Where it is refused, the transaction is committed all the same: it
+/// may be the one that holds the directory.
+///
+/// Errors: [`Error::UserProtected`], [`Error::DirectoryHeld`].
+async fn deactivate(push: &Push, tx: Tx, user: UserId) -> Result<(Tx, Option<HeldChange>), Error> {
+    match brake::ask(push, &tx, user, true).await? {
+        Verdict::Apply => Ok((tx, None)),
+        Verdict::Wait => Ok((tx, Some(HeldChange::Deactivation))),
+        Verdict::Refuse => {
+            tx.commit().await?;
+            let directory = push.scope.directory();
+            Err(Error::DirectoryHeld { directory })
+        }
+    }
 }
-
-const ACTIVE: &str = "active";
 
 /// Writes a resource that is locked, and what follows from it for the application's user.
 pub(super) async fn write(

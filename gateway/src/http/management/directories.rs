@@ -16,10 +16,16 @@ use super::page::{Cursor, Limit, Page, window};
 use super::problem::Problem;
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::{directories as flow, provisioning};
-use crate::ids::{DirectoryId, DirectoryTokenId, OrganizationId, UserId};
-use crate::model::{ChangeBrake, Directory, DirectoryState, DirectoryToken, Timestamp};
-use crate::store::{OrgScope, Reads, directories, directory_users};
+use crate::flows::directories as flow;
+use crate::flows::provisioning::{self, Released};
+use crate::ids::{DirectoryId, DirectoryTokenId, DirectoryUserId, OrganizationId, UserId};
+use crate::model::{
+    ChangeBrake, Directory, DirectoryState, DirectoryToken, Timestamp, WaitingChange,
+};
+use crate::store::{OrgScope, Reads, StoreError, directories, directory_users};
+
+/// How often a release goes through what waits, while a directory goes on asking for more.
+const RELEASE_PASSES: u8 = 5;
 
 #[derive(Debug, Object)]
 struct NewDirectory {
@@ -265,18 +271,53 @@ impl Directories {
         let scope = directories::scope_of(&db, &scope, id.0)
             .await?
             .ok_or(Error::NotFound("directory"))?;
-        // Each change is a transaction of its own: thousands in one would keep everybody else waiting.
-        let done = provisioning::settle_held(&app, &scope, release.apply, &key.cause()).await?;
-        let (tx, claim) = match once.begin(&app, &key).await? {
-            Attempt::First(tx, claim) => (tx, claim),
-            Attempt::Again(answer) => return Ok(answer),
-        };
-        provisioning::end_hold(&tx, &scope, done, &key.cause()).await?;
-        let answer = Answer::new(&ReleasedView {
-            applied: done.applied,
-            dropped: done.dropped,
-        });
-        Ok(claim.commit(&app, tx, answer).await?)
+        let (cause, mut done, mut pass) = (key.cause(), Released::default(), 0);
+        loop {
+            // Each change is a transaction of its own: thousands in one would keep everybody else waiting.
+            done += provisioning::settle_held(&app, &scope, release.apply, &cause).await?;
+            let (tx, claim) = match once.begin(&app, &key).await? {
+                Attempt::First(tx, claim) => (tx, claim),
+                Attempt::Again(answer) => return Ok(answer),
+            };
+            pass += 1;
+            match provisioning::end_hold(&tx, &scope, done, &cause).await {
+                // The directory asked for more meanwhile.
+                Err(Error::Store(StoreError::Stale)) if pass < RELEASE_PASSES => continue,
+                result => result?,
+            }
+            let answer = Answer::new(&ReleasedView {
+                applied: done.applied,
+                dropped: done.dropped,
+            });
+            return Ok(claim.commit(&app, tx, answer).await?);
+        }
+    }
+
+    /// List what waits for the release of a directory.
+    ///
+    /// Deactivations and deletions that it was promised while its brake held it. Whoever is taken back by the
+    /// directory is not there any more.
+    #[oai(
+        path = "/directories/:id/waiting_changes",
+        method = "get",
+        operation_id = "listWaitingChanges"
+    )]
+    async fn waiting_changes(
+        &self,
+        app: Data<&App>,
+        key: ApiKey,
+        id: Path<DirectoryId>,
+        limit: Query<Limit>,
+        cursor: Query<Cursor<DirectoryUserId>>,
+    ) -> Result<Json<Page<WaitingChange>>, Problem> {
+        let db = app.store.read();
+        let scope = key.scope_owning(&db, id.0).await?;
+        let scope = directories::scope_of(&db, &scope, id.0)
+            .await?
+            .ok_or(Error::NotFound("directory"))?;
+        let window = window(limit.0, cursor.0);
+        let slice = directory_users::list_held(&db, &scope, window).await?;
+        Ok(Json(Page::of(slice)))
     }
 
     /// Make another token for a directory.

@@ -20,7 +20,11 @@ pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let user = User::parse(&call.json().await?, call.quirks())?;
     let stored = provisioning::create_user(&call.push, user).await?;
-    call.say_created(ResourceType::User, stored.resource.user_name(), 0);
+    let name = stored.resource.user_name();
+    match stored.held {
+        Some(change) => call.say_held(change, name),
+        None => call.say_created(ResourceType::User, name, 0),
+    }
     let location = ResourceType::User.location(&call.base_url, &stored.meta().id);
     // No group can list it yet.
     Ok(shown_in(&call, &projection, stored, Vec::new())

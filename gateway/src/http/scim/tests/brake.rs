@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
+use crate::error::Error;
 use crate::flows::provisioning::{self, Released};
 use crate::flows::provisioning_log;
 use crate::ids::UserId;
 use crate::model::{BrakeAnswer, ChangeBrake, Window};
 use crate::store::directory_requests::{self, RequestFilter};
-use crate::store::{DirectoryScope, directory_users, users};
+use crate::store::users::UserRecord;
+use crate::store::{DirectoryScope, StoreError, directory_users, users};
 
 /// Stands still until it is told.
 struct Hand(AtomicI64);
@@ -22,7 +24,7 @@ impl Clock for Hand {
 }
 
 impl Client {
-    async fn people(&self, count: usize) -> Vec<String> {
+    pub(super) async fn people(&self, count: usize) -> Vec<String> {
         let mut people = Vec::new();
         for number in 0..count {
             people.push(self.user(&format!("user{number:02}")).await);
@@ -42,7 +44,7 @@ impl Client {
         found.unwrap().unwrap()
     }
 
-    async fn set(&self, change: impl FnOnce(&mut Directory)) {
+    pub(super) async fn set(&self, change: impl FnOnce(&mut Directory)) {
         let mut directory = self.settings().await;
         change(&mut directory);
         let tx = self.app.store.begin().await.unwrap();
@@ -52,7 +54,7 @@ impl Client {
         tx.commit().await.unwrap();
     }
 
-    async fn brake(&self, share: i64, minimum: i64, answer: BrakeAnswer) {
+    pub(super) async fn brake(&self, share: i64, minimum: i64, answer: BrakeAnswer) {
         let brake = ChangeBrake {
             share,
             minimum,
@@ -62,7 +64,7 @@ impl Client {
             .await;
     }
 
-    async fn deactivate(&self, id: &str) -> Answer {
+    pub(super) async fn deactivate(&self, id: &str) -> Answer {
         let off = json!([{"op": "replace", "path": "active", "value": false}]);
         self.patch(&format!("/Users/{id}"), off).await
     }
@@ -100,8 +102,24 @@ impl Client {
         types.filter(|found| found == event_type).count()
     }
 
+    /// As the management API: again while the directory asks for more.
+    async fn release_busy(&self) {
+        let (scope, cause) = (self.inside().await, Cause::system("test"));
+        loop {
+            let done = provisioning::settle_held(&self.app, &scope, true, &cause).await;
+            let tx = self.app.store.begin().await.unwrap();
+            match provisioning::end_hold(&tx, &scope, done.unwrap(), &cause).await {
+                Err(Error::Store(StoreError::Stale)) => {}
+                result => {
+                    result.unwrap();
+                    return tx.commit().await.unwrap();
+                }
+            }
+        }
+    }
+
     /// Of the application's user behind a resource.
-    async fn user_id(&self, id: &str) -> UserId {
+    pub(super) async fn user_id(&self, id: &str) -> UserId {
         let (db, scope) = (self.app.store.read(), self.inside().await);
         let found = directory_users::find(&db, &scope, id.parse().unwrap()).await;
         found.unwrap().unwrap().user_id
@@ -248,6 +266,119 @@ async fn of_twenty_parallel_removals_exactly_as_many_as_allowed_go_through() {
     assert_eq!(acme.count("directory.change_held").await, 1);
     let gone = acme.count("user.deactivated").await + acme.count("user.deleted").await;
     assert_eq!(gone, 4);
+}
+
+#[tokio::test]
+async fn parallel_removals_that_are_accepted_are_done_or_wait_also_during_a_release() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    let people = acme.people(40).await;
+    acme.brake(10, 1, BrakeAnswer::Accept).await;
+    let remove = |targets: &[String]| {
+        let removals = targets.iter().cloned().enumerate().map(|(number, id)| {
+            let acme = acme.clone();
+            tokio::spawn(async move {
+                match number % 2 {
+                    0 => acme.deactivate(&id).await.expect(200),
+                    _ => acme.delete(&format!("/Users/{id}")).await.expect(204),
+                };
+            })
+        });
+        removals.collect::<Vec<_>>()
+    };
+    for removal in remove(&people[..20]) {
+        removal.await.unwrap();
+    }
+    let gone = acme.count("user.deactivated").await + acme.count("user.deleted").await;
+    assert_eq!((gone, acme.waiting().await), (4, 16));
+
+    // Whoever is asked for meanwhile is done, waits, or holds the directory anew.
+    let more = remove(&people[20..36]);
+    acme.release_busy().await;
+    for removal in more {
+        removal.await.unwrap();
+    }
+    acme.release_busy().await;
+    assert_eq!(acme.waiting().await, 0);
+    for (number, id) in people.iter().enumerate() {
+        let shown = acme.get(&format!("/Users/{id}")).await;
+        let expected = match (number, number % 2) {
+            (36.., _) => (200, json!(true)),
+            (_, 0) => (200, json!(false)),
+            _ => (404, Value::Null),
+        };
+        let found = (shown.status.as_u16(), shown.json["active"].clone());
+        assert_eq!(found, expected, "{number}");
+    }
+    assert_eq!(acme.count("user.deactivated").await, 18);
+    assert_eq!(acme.count("user.deleted").await, 18);
+}
+
+#[tokio::test]
+async fn whoever_signed_in_before_and_is_pushed_as_inactive_is_asked_for_too() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    let [ada, bob, eve] = ["ada", "bob", "eve"].map(|name| {
+        let user = UserId::generate(&SystemClock, &SystemEntropy);
+        let record = UserRecord {
+            external_id: Some(name.to_owned()),
+            active: true,
+            ..UserRecord::default()
+        };
+        (user, record)
+    });
+    let tx = acme.app.store.begin().await.unwrap();
+    for (user, record) in [&ada, &bob, &eve] {
+        users::insert(&tx, &acme.organization, *user, record, now())
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+    let active = async |user: UserId| {
+        let found = users::find(&acme.app.store.read(), &acme.organization, user).await;
+        found.unwrap().unwrap().active
+    };
+    let push = async |name: &str| {
+        let off = json!({
+            "schemas": [USER], "userName": name, "externalId": name, "active": false,
+        });
+        acme.post("/Users", off).await
+    };
+    acme.set(|directory| directory.protected_user_ids = vec![ada.0])
+        .await;
+    push("ada").await.expect(403);
+    assert!(active(ada.0).await);
+
+    acme.brake(1, 1, BrakeAnswer::Refuse).await;
+    push("bob").await.expect(429);
+    assert!(acme.settings().await.held_at.is_some());
+    // A stranger who comes inactive leaves nobody out.
+    push("mallory").await.expect(201);
+    acme.brake(1, 1, BrakeAnswer::Accept).await;
+    let told = push("bob").await.expect(201);
+    assert_eq!(told.json["active"], false);
+    assert_eq!((acme.waiting().await, active(bob.0).await), (1, true));
+    assert_eq!(acme.release(true).await.applied, 1);
+    assert!(!active(bob.0).await);
+    acme.set(|directory| directory.change_brake = None).await;
+    push("eve").await.expect(201);
+    assert!(!active(eve.0).await);
+    assert_eq!(acme.count("user.deactivated").await, 2);
+}
+
+#[tokio::test]
+async fn groups_are_no_business_of_the_brake() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    let people = acme.people(3).await;
+    let all: Vec<&str> = people.iter().map(String::as_str).collect();
+    let group = format!("/Groups/{}", acme.group("Everybody", &all).await);
+    acme.brake(1, 1, BrakeAnswer::Refuse).await;
+    acme.deactivate(&people[0]).await.expect(429);
+    let empty = json!([{"op": "remove", "path": "members"}]);
+    acme.patch(&group, empty).await.expect(200);
+    acme.delete(&group).await.expect(204);
+    assert_eq!(acme.count("group.member_removed").await, 3);
 }
 
 #[tokio::test]
@@ -414,7 +545,9 @@ async fn a_protected_user_is_taken_away_by_no_request_of_a_directory() {
     let bulk = json!({"schemas": [schema], "Operations": [delete]});
     let bulk = acme.post("/Bulk", bulk).await.expect(200);
     assert_eq!(bulk.json["Operations"][0]["status"], "403");
-    assert!(acme.said().await[0].starts_with("Refused: this user is protected"));
+    let said = acme.said().await;
+    let refused = |line: &&String| line.starts_with("Refused: this user is protected");
+    assert_eq!(said.iter().filter(refused).count(), 4, "{said:?}");
     let renamed = json!([{"op": "replace", "path": "displayName", "value": "Ada"}]);
     acme.patch(&path, renamed).await.expect(200);
     acme.deactivate(&people[1]).await.expect(200);

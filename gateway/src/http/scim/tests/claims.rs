@@ -110,7 +110,7 @@ async fn a_directory_that_pushes_groups_wins_over_groups_claimed_at_login() {
 }
 
 #[tokio::test]
-async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_stays() {
+async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_or_is_protected_stays() {
     let gateway = Gateway::start().await;
     gateway.role("member", 1).await;
     let acme = gateway.directory().await;
@@ -137,6 +137,9 @@ async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_stays() {
             members.push(id.to_owned());
         }
     }
+    let protected = acme.user_id(&members[8]).await;
+    acme.set(|directory| directory.protected_user_ids = vec![protected])
+        .await;
     let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let group = acme.group("Everybody", &members).await;
     let rename = json!([{"op": "replace", "path": "displayName", "value": "All"}]);
@@ -155,14 +158,17 @@ async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_stays() {
     acme.get("/Users").await.expect(401);
     let types = acme.event_types().await.split_off(before);
     let count = |wanted: &str| types.iter().filter(|it| *it == wanted).count();
-    assert_eq!(count("user.deleted"), 1_019);
+    assert_eq!(count("user.deleted"), 1_018);
     assert_eq!(count("group.deleted"), 1);
-    // Its source went, and what it claims at login counts again.
-    assert_eq!(count("user.updated"), 1);
+    // Their source went, and what one of them claims at login counts again.
+    assert_eq!(count("user.updated"), 2);
     assert_eq!(count("user.roles_changed"), 1);
     assert_eq!(types.last().unwrap(), "directory.deleted");
     let found = users::find(&gateway.app.store.read(), &acme.organization, stays).await;
     let user = found.unwrap().unwrap();
     assert_eq!(user.roles, ["member"]);
     assert_eq!(user.sources.len(), 1);
+    let found = users::find(&gateway.app.store.read(), &acme.organization, protected).await;
+    let user = found.unwrap().unwrap();
+    assert!(user.active && user.sources.is_empty(), "{user:?}");
 }
