@@ -138,7 +138,7 @@ async fn remove_batch(
     protected: &[UserId],
     cause: &Cause,
 ) -> Result<(), Error> {
-    let tx = app.store.begin().await?;
+    let tx = app.store.begin().await?.as_step();
     let now = Timestamp(app.clock.now());
     remove_users(&tx, scope, batch, protected, cause, now).await?;
     Ok(tx.commit().await?)

@@ -132,7 +132,7 @@ async fn settle_once(
     cause: &Cause,
 ) -> Result<Option<bool>, Error> {
     let now = Timestamp(app.clock.now());
-    let tx = app.store.begin().await?;
+    let tx = app.store.begin().await?.as_step();
     let Some(found) = directory_users::find(&tx, scope, id).await? else {
         return Ok(None);
     };

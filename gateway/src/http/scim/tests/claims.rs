@@ -4,7 +4,10 @@ use connectors::{SamlSettings, Settings};
 
 use super::*;
 use crate::ids::{ConnectionId, UserId};
-use crate::model::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy};
+use crate::model::{
+    ActorKind, Connection, ConnectionState, ConnectionType, EmailDomainPolicy, Window,
+};
+use crate::store::audit::{self, AuditFilter};
 use crate::store::connections;
 use crate::store::identities::{self, Claimed, IdentityKey};
 use crate::store::users::{self, UserRecord};
@@ -146,7 +149,7 @@ async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_or_is_protected_
     let renamed = acme.patch(&format!("/Groups/{group}"), rename).await;
     assert_eq!(renamed.expect(204).json, Value::Null);
     let before = acme.events().await.len();
-    let cause = Cause::system("test");
+    let cause = Cause::new(ActorKind::ApiKey, "key_1", "request");
     crate::flows::directories::remove_in_steps(
         &gateway.app,
         &acme.organization,
@@ -171,4 +174,14 @@ async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_or_is_protected_
     let found = users::find(&gateway.app.store.read(), &acme.organization, protected).await;
     let user = found.unwrap().unwrap();
     assert!(user.active && user.sources.is_empty(), "{user:?}");
+    // One act, however many steps it took.
+    let window = Window {
+        limit: 100,
+        before: None,
+    };
+    let (db, organization) = (gateway.app.store.read(), Some(&acme.organization));
+    let entries = audit::list(&db, organization, &AuditFilter::default(), window).await;
+    let entries = entries.unwrap().rows;
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(entries[0].action, "directory.deleted");
 }
