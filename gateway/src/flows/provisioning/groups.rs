@@ -137,7 +137,7 @@ async fn change_once(
         updated_at: now,
         ..stored.clone()
     };
-    groups::update(&tx, &push.scope, &after).await?;
+    groups::update(&tx, &push.scope, &stored.resource, &after).await?;
     announce(push, &tx, &stored, &after);
     follow_members(push, &tx, &after, &delta, now).await?;
     let names = [
