@@ -14,7 +14,7 @@ use crate::error::{Error, FieldProblem};
 use crate::flows::{role_mappings as flow, roles};
 use crate::ids::{ConnectionId, DirectoryId, GroupId, UserId};
 use crate::model::{RoleMapping, RoleSource};
-use crate::store::{connections, directories, role_mappings};
+use crate::store::role_mappings;
 
 /// A group of the directory gives a role. Name the group by its id or by its display name, which also holds
 /// for a group that comes later.
@@ -103,9 +103,6 @@ impl RoleMappings {
     ) -> Result<Json<DirectoryRoleMappings>, Problem> {
         let tx = app.store.begin().await?;
         let scope = key.scope_owning(&tx, id.0).await?;
-        directories::lock(&tx, &scope, id.0)
-            .await?
-            .ok_or(Error::NotFound("directory"))?;
         let rows = body.into_rows()?;
         let source = RoleSource::Directory(id.0);
         let show = DirectoryRoleMappings::from;
@@ -182,9 +179,6 @@ impl RoleMappings {
     ) -> Result<Json<ConnectionRoleMappings>, Problem> {
         let tx = app.store.begin().await?;
         let scope = key.scope_owning(&tx, id.0).await?;
-        connections::lock(&tx, &scope, id.0)
-            .await?
-            .ok_or(Error::NotFound("connection"))?;
         let source = RoleSource::Connection(id.0);
         let show = ConnectionRoleMappings::from;
         let rows = body.into_rows();

@@ -9,6 +9,7 @@ mod filters;
 mod flows;
 mod large;
 mod log;
+mod mappings;
 mod schemas;
 mod stories;
 
