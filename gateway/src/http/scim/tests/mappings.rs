@@ -4,6 +4,7 @@ use super::*;
 use crate::error::Error;
 use crate::flows::directories as directories_flow;
 use crate::flows::role_mappings as flow;
+use crate::flows::roles;
 use crate::store::{users, users::UserFilter};
 
 impl Client {
@@ -185,4 +186,129 @@ async fn renames_do_not_fill_a_mapping_beyond_what_can_be_put_back() {
     mapping.push(by_id(&group, "admin"));
     assert_eq!(acme.mapping().await, mapping);
     acme.put_mapping(mapping).await.unwrap();
+}
+
+/// Each user's roles.
+async fn roles_of_all(acme: &Client) -> std::collections::BTreeMap<String, Vec<String>> {
+    let db = acme.app.store.read();
+    let all = users::list(&db, &acme.organization, &UserFilter::default(), None, 100).await;
+    let all = all.unwrap().into_iter();
+    all.map(|user| (user.id.to_string(), user.roles)).collect()
+}
+
+#[tokio::test]
+async fn a_preview_tells_what_putting_the_mapping_does() {
+    let gateway = Gateway::start().await;
+    for (slug, priority) in [("admin", 10), ("member", 5), ("guest", 1)] {
+        gateway.role(slug, priority).await;
+    }
+    let first = gateway.directory().await;
+    let acme = gateway
+        .directory_in(first.organization, Some("guest"))
+        .await;
+    let mut ids = Vec::new();
+    for name in ["ada", "ben", "cai", "dee", "eve"] {
+        ids.push(acme.user(name).await);
+    }
+    let of = |these: &[usize]| these.iter().map(|n| ids[*n].as_str()).collect::<Vec<_>>();
+    let admins = acme.group("Admins", &of(&[0, 1])).await;
+    let staff = acme.group("Staff", &of(&[1, 2, 3])).await;
+    acme.group("STAFF", &of(&[4])).await;
+    let disable = json!([{"op": "replace", "path": "active", "value": false}]);
+    acme.patch(&format!("/Users/{}", ids[3]), disable)
+        .await
+        .expect(200);
+    for policy in [RolePolicy::Union, RolePolicy::HighestPriority] {
+        let tx = gateway.app.store.begin().await.unwrap();
+        let organization = organizations::find(&tx, &acme.organization).await;
+        let organization = Organization {
+            role_policy: policy,
+            ..organization.unwrap().unwrap()
+        };
+        organizations::update(&tx, &acme.organization, &organization)
+            .await
+            .unwrap();
+        roles::recompute_organization(&tx, &acme.organization, &Cause::system("test"))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        for mapping in [
+            vec![by_id(&admins, "admin"), by_name("staff", "member")],
+            vec![by_name("Admins", "member"), by_id(&staff, "guest")],
+            vec![
+                by_id(&staff, "admin"),
+                by_name("staff", "admin"),
+                by_name("nobody's", "admin"),
+            ],
+            vec![],
+        ] {
+            let before = roles_of_all(&acme).await;
+            let db = gateway.app.store.snapshot().await.unwrap();
+            let directory = acme.directory;
+            let preview = roles::preview(&db, &acme.organization, directory, &mapping).await;
+            let preview = preview.unwrap();
+            drop(db);
+            assert_eq!(roles_of_all(&acme).await, before, "it changes nothing");
+            acme.put_mapping(mapping.clone()).await.unwrap();
+            let after = roles_of_all(&acme).await;
+            let (mut gains, mut losses) = (Vec::new(), Vec::new());
+            for (user, had) in &before {
+                let has = &after[user];
+                let only = |these: &[String], others: &[String]| {
+                    let these = these.iter().filter(|role| !others.contains(role));
+                    these
+                        .map(|role| (user.parse().unwrap(), role.clone()))
+                        .collect::<Vec<_>>()
+                };
+                gains.extend(only(has, had));
+                losses.extend(only(had, has));
+            }
+            assert_eq!(preview.gains.named, gains, "{policy:?} {mapping:?}");
+            assert_eq!(preview.losses.named, losses, "{policy:?} {mapping:?}");
+            let counts = (preview.gains.count, preview.losses.count);
+            assert_eq!(counts, (gains.len() as u64, losses.len() as u64));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_preview_is_of_one_moment_and_names_the_first_thousand() {
+    let gateway = Gateway::start().await;
+    gateway.role("admin", 10).await;
+    gateway.role("member", 1).await;
+    let acme = gateway.directory().await;
+    let mut ids = Vec::new();
+    for batch in 0..2 {
+        let create = |n: usize| {
+            json!({"method": "POST", "path": "/Users", "bulkId": n.to_string(),
+                "data": {"userName": format!("user{batch}-{n}")}})
+        };
+        let bulk = json!({"Operations": (0..600).map(create).collect::<Vec<_>>()});
+        let made = acme.post("/Bulk", bulk).await.expect(200).json;
+        let made = made["Operations"].as_array().unwrap().iter();
+        ids.extend(made.map(|one| {
+            let location = one["location"].as_str().unwrap();
+            location.rsplit('/').next().unwrap().to_owned()
+        }));
+    }
+    let everybody: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let group = acme.group("Everybody", &everybody).await;
+    let mapping = [by_id(&group, "admin"), by_name("Everybody", "member")];
+
+    let db = gateway.app.store.snapshot().await.unwrap();
+    let preview = async || {
+        let preview = roles::preview(&db, &acme.organization, acme.directory, &mapping).await;
+        preview.unwrap()
+    };
+    let before = preview().await;
+    assert_eq!(before.gains.count, 2_400);
+    assert_eq!(before.gains.named.len(), 1_000);
+    assert_eq!((before.losses.count, before.losses.named.len()), (0, 0));
+    assert!(before.gains.named.is_sorted());
+    acme.delete(&format!("/Groups/{group}")).await.expect(204);
+    acme.user("newcomer").await;
+    assert_eq!(preview().await, before, "what came meanwhile is not in it");
+    let db = gateway.app.store.snapshot().await.unwrap();
+    let now = roles::preview(&db, &acme.organization, acme.directory, &mapping).await;
+    assert_eq!(now.unwrap().gains.count, 0);
 }
