@@ -10,6 +10,7 @@ mod flows;
 mod large;
 mod log;
 mod mappings;
+mod members;
 mod schemas;
 mod stories;
 
