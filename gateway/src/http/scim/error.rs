@@ -8,6 +8,7 @@ use scim::{ErrorResponse, ScimError, ScimType};
 use super::answer::CONTENT_TYPE;
 use crate::error::{Error, Fault};
 use crate::http::limits::BodyRefused;
+use crate::model::Timestamp;
 use crate::store::StoreError;
 
 /// `Retry-After`, where other writers were in the way for too long.
@@ -20,6 +21,10 @@ pub(super) enum Refusal {
     /// Whether a token was given says only what the caller knows.
     Unauthorized {
         token_given: bool,
+    },
+    /// Who has a token of this directory may know that it was good once.
+    TokenExpired {
+        at: Timestamp,
     },
     MethodNotAllowed {
         /// What the endpoint can do.
@@ -65,6 +70,12 @@ impl Refusal {
                 } else {
                     "Bearer realm=\"scim\""
                 };
+                response = response.header(header::WWW_AUTHENTICATE, challenge);
+            }
+            // RFC 6750 section 3.1.
+            Self::TokenExpired { .. } => {
+                let challenge = "Bearer realm=\"scim\", error=\"invalid_token\", \
+                                 error_description=\"the token has expired\"";
                 response = response.header(header::WWW_AUTHENTICATE, challenge);
             }
             Self::MethodNotAllowed { allow } => {
@@ -130,6 +141,12 @@ impl Refusal {
             Self::Unauthorized { .. } => {
                 let detail = "a bearer token of this directory is needed";
                 new(StatusCode::UNAUTHORIZED, None, detail)
+            }
+            Self::TokenExpired { at } => {
+                let detail = format!(
+                    "this token of the directory expired at {at}; ask for a new one and put it in its place"
+                );
+                new(StatusCode::UNAUTHORIZED, None, &detail)
             }
             Self::MethodNotAllowed { allow } => {
                 let detail = format!("this endpoint has no such method, only {allow}");

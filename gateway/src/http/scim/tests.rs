@@ -6,6 +6,7 @@ mod concurrent;
 mod cost;
 mod cursors;
 mod filters;
+mod floods;
 mod flows;
 mod large;
 mod log;
