@@ -11,6 +11,7 @@ use crate::http::limits::BodyRefused;
 use crate::model::Timestamp;
 use crate::store::StoreError;
 
+const ACCEPTED: &str = "application/scim+json, application/json";
 /// `Retry-After`, where other writers were in the way for too long.
 const BUSY_SECONDS: u64 = 2;
 
@@ -25,6 +26,10 @@ pub(super) enum Refusal {
     /// Who has a token of this directory may know that it was good once.
     TokenExpired {
         at: Timestamp,
+    },
+    /// The body says that it is no JSON.
+    MediaType {
+        found: String,
     },
     MethodNotAllowed {
         /// What the endpoint can do.
@@ -77,6 +82,10 @@ impl Refusal {
                 let challenge = "Bearer realm=\"scim\", error=\"invalid_token\", \
                                  error_description=\"the token has expired\"";
                 response = response.header(header::WWW_AUTHENTICATE, challenge);
+            }
+            // RFC 9110 section 15.5.16.
+            Self::MediaType { .. } => {
+                response = response.header(header::ACCEPT, ACCEPTED);
             }
             Self::MethodNotAllowed { allow } => {
                 response = response.header(header::ALLOW, *allow);
@@ -147,6 +156,10 @@ impl Refusal {
                     "this token of the directory expired at {at}; ask for a new one and put it in its place"
                 );
                 new(StatusCode::UNAUTHORIZED, None, &detail)
+            }
+            Self::MediaType { found } => {
+                let detail = format!("the body is sent as {found:?}; send JSON, as {ACCEPTED}");
+                new(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, &detail)
             }
             Self::MethodNotAllowed { allow } => {
                 let detail = format!("this endpoint has no such method, only {allow}");

@@ -12,6 +12,7 @@ mod large;
 mod log;
 mod mappings;
 mod members;
+mod negotiation;
 mod schemas;
 mod stories;
 
