@@ -61,9 +61,9 @@ async fn create_once(push: &Push, group: &Group, members: &[Member]) -> Result<S
         removed: Vec::new(),
     };
     follow_members(push, &tx, &stored, &delta, now).await?;
+    recompute_claims(push, &tx, stored.id).await?;
     let names = [stored.resource.display_name()];
     recompute(push, &tx, stored.id, &names, delta.users()).await?;
-    recompute_claims(push, &tx, stored.id).await?;
     tx.commit().await?;
     Ok(stored)
 }
@@ -225,9 +225,16 @@ async fn delete_once(push: &Push, id: GroupId, if_match: Option<&EntityTags>) ->
     let names = [stored.resource.display_name()];
     groups::remove(&tx, scope, id).await?;
     let affected = users.into_iter().map(|(_, user)| user).collect();
-    recompute(push, &tx, id, &names, affected).await?;
+    // Who puts another mapping there holds the directory, and then the users too: so does this.
+    let mapped = role_mappings::maps_group(&tx, organization, scope.directory(), id, &[]).await?;
+    if mapped {
+        directories::lock(&tx, organization, scope.directory()).await?;
+    }
     recompute_claims(push, &tx, id).await?;
-    forget_mapping(push, &tx, id).await?;
+    recompute(push, &tx, id, &names, affected).await?;
+    if mapped {
+        forget_mapping(push, &tx, id).await?;
+    }
     Ok(tx.commit().await?)
 }
 
@@ -269,14 +276,9 @@ async fn keep_mapping(push: &Push, tx: &Tx, before: &StoredGroup, name: &str) ->
 }
 
 /// What is gone gives nothing: its rows leave the mapping, so that what is read of it can be put back. A row with
-/// its name stays, for whichever group has it then.
+/// its name stays, for whichever group has it then. The directory is locked.
 async fn forget_mapping(push: &Push, tx: &Tx, group: GroupId) -> Result<(), Error> {
     let (organization, directory) = (push.organization(), push.scope.directory());
-    if !role_mappings::maps_group(tx, organization, directory, group, &[]).await? {
-        return Ok(());
-    }
-    // Who puts another mapping there holds the directory.
-    directories::lock(tx, organization, directory).await?;
     let source = RoleSource::Directory(directory);
     let mappings = role_mappings::of_source(tx, organization, source).await?;
     let mut kept = mappings.clone();
@@ -367,7 +369,7 @@ fn record_member(
 }
 
 /// With its first group, the directory knows better than logins who is in which, and with its last it ceases
-/// to: the roles of those whose logins claim groups.
+/// to: the roles of those whose logins claim groups. Before [`recompute`]: the directory is locked before users.
 async fn recompute_claims(push: &Push, tx: &Tx, group: GroupId) -> Result<(), Error> {
     let organization = push.organization();
     if !user_roles::logins_give_roles(tx, organization).await? {
