@@ -114,7 +114,9 @@ where
     Row: FromQueryResult + Send + Sync,
 {
     let condition = listing.filter.map(|filter| target.condition(filter));
-    let matching = select.filter(condition.unwrap_or_else(Condition::all));
+    let matching = select
+        .clone()
+        .filter(condition.unwrap_or_else(Condition::all));
     let by_cursor = !matches!(listing.start, Start::Index(_));
     let mut rows: Vec<Keyed<Row>> = Vec::new();
     // A page that ends before a resource is read from there, against the order.
@@ -122,27 +124,34 @@ where
     if listing.limit > 0 {
         let sort = listing.sort;
         let key = sort.and_then(|sort| Some((sort, target.sort_key(&sort.path)?)));
-        let mut query = matching.clone();
-        if let Some((sort, key)) = key.clone() {
-            let (order, nulls) = match (sort.order == SortOrder::Ascending) != backwards {
-                true => (Order::Asc, NullOrdering::Last),
-                false => (Order::Desc, NullOrdering::First),
-            };
-            query = query.order_by_with_nulls(key, order, nulls);
-        }
-        let by_id = if backwards { Order::Desc } else { Order::Asc };
-        query = query.order_by(id.clone(), by_id);
-        let of_key = key.clone();
+        let in_order = |mut query: Select<E>| {
+            if let Some((sort, key)) = key.clone() {
+                let (order, nulls) = match (sort.order == SortOrder::Ascending) != backwards {
+                    true => (Order::Asc, NullOrdering::Last),
+                    false => (Order::Desc, NullOrdering::First),
+                };
+                query = query.order_by_with_nulls(key, order, nulls);
+            }
+            let by_id = if backwards { Order::Desc } else { Order::Asc };
+            query.order_by(id.clone(), by_id)
+        };
+        let mut query = in_order(matching.clone());
         query = match listing.start {
-            Start::Index(offset) => query.offset(offset).limit(listing.limit),
+            Start::Index(0) => query.limit(listing.limit),
+            // What is passed over is read from the index alone.
+            Start::Index(offset) => {
+                let mut ids = query.offset(offset).limit(listing.limit).into_query();
+                ids.clear_selects().expr(id.clone());
+                in_order(select.filter(id.clone().in_subquery(ids)))
+            }
             // One more than is shown says that there is more.
             Start::Cursor(None) => query.limit(listing.limit + 1),
             Start::Cursor(Some(edge)) | Start::Before(edge) => query
-                .filter(beyond(edge, key, id, backwards))
+                .filter(beyond(edge, key.clone(), id.clone(), backwards))
                 .limit(listing.limit + 1),
         };
-        if let (true, Some((_, key))) = (by_cursor, of_key) {
-            query = query.expr_as(key.cast_as("TEXT"), SORT_KEY);
+        if let (true, Some((_, key))) = (by_cursor, &key) {
+            query = query.expr_as(key.clone().cast_as("TEXT"), SORT_KEY);
         }
         rows = query.into_model::<Keyed<Row>>().all(db.db()).await?;
     }

@@ -5,6 +5,7 @@ mod claims;
 mod concurrent;
 mod cost;
 mod cursors;
+mod extensions;
 mod filters;
 mod floods;
 mod flows;
@@ -13,7 +14,6 @@ mod log;
 mod mappings;
 mod members;
 mod negotiation;
-mod schemas;
 mod stories;
 
 use std::sync::Arc;
