@@ -5,10 +5,15 @@ mod claims;
 mod concurrent;
 mod cost;
 mod cursors;
+mod extensions;
 mod filters;
+mod floods;
 mod flows;
 mod large;
 mod log;
+mod mappings;
+mod members;
+mod negotiation;
 mod stories;
 
 use std::sync::Arc;
