@@ -222,6 +222,28 @@ mod tests {
         }
     }
 
+    /// What an admin meets while an OIDC connection is set up.
+    const OIDC_SET_UP: [&str; 4] = [
+        "idp_error",
+        "issuer_mismatch",
+        "token_exchange_failed",
+        "email_missing",
+    ];
+
+    #[test]
+    fn every_oidc_provider_has_words_of_its_own() {
+        let oidc = |provider: &&Provider| provider.protocols.contains(&Protocol::Oidc);
+        for provider in all().iter().filter(oidc) {
+            for code in OIDC_SET_UP {
+                let text = fix(Some(&provider.id), Protocol::Oidc, code);
+                let strange = provider.id != GENERIC && text == fix(None, Protocol::Oidc, code);
+                assert!(!strange && !text.is_empty(), "{}: {code}", provider.id);
+                let saml = provider.saml.fix.get(code);
+                assert_ne!(saml, Some(&text), "{}: {code}", provider.id);
+            }
+        }
+    }
+
     #[test]
     fn every_fix_text_belongs_to_a_code() {
         for provider in all() {

@@ -15,7 +15,7 @@ use crate::flows::login::ConnectionCache;
 use crate::flows::provisioning_log::ProvisioningLog;
 use crate::flows::signing_keys::SigningKeys;
 use crate::http::drain::Drain;
-use crate::http::limits::{FailedDecryptions, RateLimits};
+use crate::http::limits::{FailedDecryptions, MissedHints, RateLimits};
 use crate::secrets::KeyRing;
 use crate::store::{Store, Vault, feed};
 use crate::telemetry::Metrics;
@@ -38,6 +38,7 @@ pub struct App {
     pub client_keys: FetchedKeys,
     pub rate_limits: RateLimits,
     pub failed_decryptions: FailedDecryptions,
+    pub missed_hints: MissedHints,
     pub drain: Drain,
     pub webhooks: Worker,
     pub provisioning_log: ProvisioningLog,
@@ -95,7 +96,8 @@ impl App {
         );
         let egress = Egress::new(&config, dns.clone(), metrics.clone());
         let rate_limits = RateLimits::new(config.rate_limits, metrics.clone());
-        let failed_decryptions = FailedDecryptions::new(config.rate_limits);
+        let failed_decryptions = FailedDecryptions::of_senders(config.rate_limits);
+        let missed_hints = MissedHints::of_networks(config.rate_limits);
         let webhooks = Worker::new(&store);
         let provisioning_log = ProvisioningLog::new(metrics.clone());
         Ok(Self {
@@ -113,6 +115,7 @@ impl App {
             client_keys: FetchedKeys::default(),
             rate_limits,
             failed_decryptions,
+            missed_hints,
             drain: Drain::default(),
             webhooks,
             provisioning_log,

@@ -105,18 +105,27 @@ impl StoreError {
 
     /// Whether another transaction was in the way, so that the same work may succeed when it is done again
     /// from its start: a deadlock, a serialization failure, a row that changed in between.
+    /// So is a lock that was not had within `lock_timeout`.
     pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Stale)
+            || self
+                .database_code()
+                .is_some_and(|code| matches!(&*code, "40001" | "40P01" | "55P03"))
+    }
+
+    /// Whether PostgreSQL gave the statement up as it took longer than `statement_timeout`.
+    pub fn is_too_slow(&self) -> bool {
+        self.database_code().is_some_and(|code| code == "57014")
+    }
+
+    fn database_code(&self) -> Option<std::borrow::Cow<'_, str>> {
         use sea_orm::{DbErr, RuntimeErr};
         match self {
-            Self::Stale => true,
             Self::Database(
                 DbErr::Exec(RuntimeErr::SqlxError(error))
                 | DbErr::Query(RuntimeErr::SqlxError(error)),
-            ) => error
-                .as_database_error()
-                .and_then(|error| error.code())
-                .is_some_and(|code| matches!(&*code, "40001" | "40P01")),
-            _ => false,
+            ) => error.as_database_error()?.code(),
+            _ => None,
         }
     }
 

@@ -19,6 +19,7 @@ mod m20261129_000009_directory_requests;
 mod m20261129_000010_idp_documents;
 mod m20261129_000011_inactive_users;
 mod m20261129_000012_doubted_emails;
+mod m20261130_000014_session_idle_ttl;
 
 pub struct Migrator;
 
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000010_idp_documents::Migration),
             Box::new(m20261129_000011_inactive_users::Migration),
             Box::new(m20261129_000012_doubted_emails::Migration),
+            Box::new(m20261130_000014_session_idle_ttl::Migration),
         ]
     }
 }

@@ -16,6 +16,12 @@ pub enum ScimError {
     FilterComparison { attribute: String, problem: String },
     #[error("the filter has more than {limit} comparisons")]
     FilterTooLarge { limit: usize },
+    #[error(
+        "the filter has more than {limit} comparisons that read every resource (co, ew, ne, pr, not)"
+    )]
+    FilterTooSlow { limit: usize },
+    #[error("too many resources to look through in time; ask with eq, or for less")]
+    ListTooSlow,
     #[error("the path {path:?} can't be used: {problem}")]
     PathInvalid { path: String, problem: String },
     #[error("{path:?} matches nothing")]
@@ -80,6 +86,8 @@ impl ScimError {
             Self::FilterAttributeUnknown { .. } => "filter_attribute_unknown",
             Self::FilterComparison { .. } => "filter_comparison",
             Self::FilterTooLarge { .. } => "filter_too_large",
+            Self::FilterTooSlow { .. } => "filter_too_slow",
+            Self::ListTooSlow => "list_too_slow",
             Self::PathInvalid { .. } => "path_invalid",
             Self::NoTarget { .. } => "no_target",
             Self::RemoveWithoutPath => "remove_without_path",
@@ -111,7 +119,9 @@ impl ScimError {
             Self::FilterMalformed { .. }
             | Self::FilterAttributeUnknown { .. }
             | Self::FilterComparison { .. } => ScimType::InvalidFilter,
-            Self::FilterTooLarge { .. } => ScimType::TooMany,
+            Self::FilterTooLarge { .. } | Self::FilterTooSlow { .. } | Self::ListTooSlow => {
+                ScimType::TooMany
+            }
             Self::PathInvalid { .. } => ScimType::InvalidPath,
             Self::NoTarget { .. } | Self::RemoveWithoutPath => ScimType::NoTarget,
             Self::ReadOnly { .. } | Self::RequiredRemoved { .. } => ScimType::Mutability,

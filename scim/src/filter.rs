@@ -70,6 +70,8 @@ pub const MAX_LENGTH: usize = 8_192;
 pub const MAX_DEPTH: usize = 24;
 /// The most comparisons in one filter.
 pub const MAX_COMPARISONS: usize = 100;
+/// The most comparisons in the filter of a list that no index can serve.
+pub const MAX_SLOW_COMPARISONS: usize = 10;
 
 impl Filter {
     /// Reads a filter on resources of one type.
@@ -85,6 +87,21 @@ impl Filter {
         let filter = parser.filter()?;
         parser.expect_end()?;
         Ok(filter)
+    }
+
+    /// How many of its parts have to look at every resource: what is contained, ends so, differs, is there at
+    /// all, or what a `not` turns round.
+    pub(crate) fn slow_comparisons(&self) -> usize {
+        use CompareOperator::{Contains, EndsWith, NotEqual};
+        match self {
+            Self::And(all) | Self::Or(all) => all.iter().map(Self::slow_comparisons).sum(),
+            Self::Not(inner) => 1 + inner.slow_comparisons(),
+            Self::Compare { operator, .. } => {
+                usize::from(matches!(operator, Contains | EndsWith | NotEqual))
+            }
+            Self::Present(_) => 1,
+            Self::Element { filter, .. } => filter.slow_comparisons(),
+        }
     }
 
     /// Calls `each` with every path, those inside of brackets included.

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value, json};
 
 use crate::error::{ScimError, excerpt};
-use crate::filter::Filter;
+use crate::filter::{Filter, MAX_SLOW_COMPARISONS};
 use crate::patch::field;
 use crate::projection::Projection;
 use crate::quirk::Quirks;
@@ -133,15 +133,23 @@ impl ListQuery {
     }
 
     /// The filter, read for resources of one type.
+    ///
+    /// Errors: as [`Filter::parse`]; `tooMany` beyond [`MAX_SLOW_COMPARISONS`].
     pub fn filter(
         &self,
         resource_type: ResourceType,
         quirks: &Quirks,
     ) -> Result<Option<Filter>, ScimError> {
-        self.filter
-            .as_deref()
-            .map(|text| Filter::parse(resource_type, text, quirks))
-            .transpose()
+        let Some(text) = self.filter.as_deref() else {
+            return Ok(None);
+        };
+        let filter = Filter::parse(resource_type, text, quirks)?;
+        if filter.slow_comparisons() > MAX_SLOW_COMPARISONS {
+            return Err(ScimError::FilterTooSlow {
+                limit: MAX_SLOW_COMPARISONS,
+            });
+        }
+        Ok(Some(filter))
     }
 
     /// What to sort resources of one type by. A multi-valued attribute sorts by its primary value, and by
@@ -157,6 +165,9 @@ impl ListQuery {
             .resolve(name.trim())
             .filter(|path| path.leaf().returned != Returned::Never)
             .ok_or_else(|| unusable("there is no such attribute to sort by"))?;
+        if matches!(path.names(), (None, "members" | "groups" | "schemas", _)) {
+            return Err(unusable("a resource may have many of these, in no order"));
+        }
         let path = match path.leaf().sub_attribute("value") {
             Some(value) => path.with_sub(Some(value)),
             None => path,

@@ -166,14 +166,22 @@ impl PatchRequest {
         mut attributes: Map<String, Value>,
         quirks: &Quirks,
     ) -> Result<(Map<String, Value>, Vec<MemberOperation>), ScimError> {
-        let mut members = Vec::new();
+        let mut plan: Vec<MemberOperation> = Vec::new();
         for NumberedChange { number, change } in &self.changes {
-            apply_one(change, Some(id), &mut attributes, &mut members, quirks)
+            apply_one(change, Some(id), &mut attributes, &mut plan, quirks)
                 .map_err(|error| error.in_operation(*number))?;
         }
         apply::tidy(resource_type, &mut attributes);
-        members.iter_mut().for_each(MemberOperation::deduplicate);
-        Ok((attributes, members))
+        plan.iter_mut().for_each(MemberOperation::deduplicate);
+        let whole = plan.iter().filter(|o| o.reads_everybody()).count();
+        if whole > members::MAX_WHOLE {
+            return Err(ScimError::LimitExceeded {
+                what: "operations on all members",
+                found: whole,
+                limit: members::MAX_WHOLE,
+            });
+        }
+        Ok((attributes, plan))
     }
 }
 

@@ -214,7 +214,8 @@ async fn a_wrong_field_of_an_application_is_named_and_nothing_changes() {
         cases.push(("access_token_ttl", seconds));
     }
     for seconds in [json!(0), json!(-1), json!(31_536_001), json!("60")] {
-        cases.push(("refresh_token_ttl", seconds));
+        cases.push(("refresh_token_ttl", seconds.clone()));
+        cases.push(("session_idle_ttl", seconds));
     }
     for (field, value) in cases {
         let mut body = json!({});

@@ -1,6 +1,6 @@
 //! Chance that can be repeated.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use gateway::clock::{Clock as _, SystemClock};
 
 /// SplitMix64.
 #[derive(Debug)]
@@ -10,13 +10,10 @@ impl Dice {
     /// Another history each time; `TEST_SEED` repeats the one whose seed a failed test printed.
     pub fn thrown() -> Self {
         let given = std::env::var("TEST_SEED").ok();
-        let seed = given.map_or_else(
-            || {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                now.map_or(0, |now| now.as_micros() as u64)
-            },
-            |seed| seed.parse().expect("TEST_SEED is a number"),
-        );
+        let seed: u64 = match given {
+            Some(seed) => seed.parse().expect("TEST_SEED is a number"),
+            None => SystemClock.now().timestamp_micros().unsigned_abs(),
+        };
         println!("TEST_SEED={seed}");
         Self(seed)
     }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use integration::{Idp, Page, RelyingParty, Tenon, UserAgent, text};
+use integration::{Answer, Api, Idp, Page, RelyingParty, Tenon, UserAgent, text};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// An organization with two connections, of which one is for contractors.
@@ -184,51 +185,123 @@ async fn an_application_may_ask_for_the_organizations_code_or_for_nothing() {
 /// time it takes.
 #[tokio::test]
 async fn discovery_oracle() {
-    const PROBES: usize = 10_000;
-    let tenon = Tenon::start_with(&[("TENON_RATE_LIMITS", "off")]).await;
+    let (tenon, _idp) = with_a_person().await;
     let api = tenon.api();
-    let organization = api.organization("Acme", &["acme.example"]).await;
-    let idp = Idp::start(&tenon, &["ada@acme.example"]).await;
-    idp.oidc_connection(&tenon, &organization, json!({})).await;
-    let directory = api.directory(&organization, "Okta").await;
-    let person = json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "userName": "ada@acme.example", "emails": [{"value": "ada@acme.example", "primary": true}],
-    });
-    integration::Api::scim(&directory)
-        .post("/Users", person)
-        .await
-        .expect(201);
-
     let probe = async |email: &str| {
         let begun = Instant::now();
         let answer = api.post("/discovery", json!({"email": email})).await;
         let took = begun.elapsed();
         (answer.expect(200), took)
     };
-    let (body, _) = probe("ada@acme.example").await;
-    // By chance one comparison in a hundred looks like a difference: three in a row would be one.
-    let mut last = 0.0;
-    for _ in 0..3 {
+    let (body, _) = probe(PEOPLE[0]).await;
+    assert_indistinguishable(5_000, async |pairs| {
         let mut times: [Vec<Duration>; 2] = Default::default();
-        for number in 0..PROBES / 2 {
+        for number in 0..pairs {
             // Each pair in turn the other way round: what the machine does meanwhile meets both alike.
             for side in [number % 2, (number + 1) % 2] {
-                let email = ["ada@acme.example", "eve@acme.example"][side];
-                let (answer, took) = probe(email).await;
+                let (answer, took) = probe(PEOPLE[side]).await;
                 assert_eq!(answer, body);
                 times[side].push(took);
             }
         }
-        last = difference(&times);
-        if last < 2.576 {
-            return;
-        }
-    }
-    panic!("known and unknown people differ: z = {last}");
+        times
+    })
+    .await;
 }
 
-/// Mann and Whitney's test as a z value: 2.576 is p = 0.01.
+/// The same on the hosted page, where an answer begins a sign-in.
+#[tokio::test]
+async fn discovery_oracle_of_the_hosted_page() {
+    /// Each answer waits for its 150 ms; so many wait at once.
+    const AT_ONCE: usize = 16;
+    let (tenon, _idp) = with_a_person().await;
+    let app = RelyingParty::register(&tenon).await;
+    let gateway = Api::at(tenon.url(), None);
+    let path = &app.authorize_url("")[tenon.url().len()..];
+    let begun = gateway.get(path).await;
+    let cookie = begun.header("set-cookie").split(';').next();
+    let cookie = cookie.expect("a cookie").to_owned();
+    let page = Page {
+        url: url::Url::parse(&app.authorize_url("")).expect("a URL"),
+        status: 200,
+        headers: Vec::new(),
+        body: begun.body,
+    };
+    let probe = async |side: usize| {
+        let form = page.form().fill("email", PEOPLE[side]);
+        let request = gateway.request(Method::POST, "/login").form(&form.fields);
+        let begun = Instant::now();
+        let answer = Api::answer(request.header("Cookie", &cookie)).await;
+        let took = begun.elapsed();
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let mut names: Vec<&str> = answer.headers.keys().map(|name| name.as_str()).collect();
+        names.sort_unstable();
+        let to = url::Url::parse(answer.header("location")).expect("a URL");
+        let asked: Vec<String> = to
+            .query_pairs()
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        let same = format!("{:?} {} {asked:?} {names:?}", to.host(), to.path());
+        (same, took)
+    };
+    let (expected, _) = probe(0).await;
+    assert_indistinguishable(1_000, async |pairs| {
+        let mut times: [Vec<Duration>; 2] = Default::default();
+        for batch in 0..pairs / (AT_ONCE / 2) {
+            let sides = (0..AT_ONCE).map(|number| (number + batch) % 2);
+            let answers = sides.map(|side| {
+                let probe = &probe;
+                async move { (side, probe(side).await) }
+            });
+            for (side, (same, took)) in futures_util::future::join_all(answers).await {
+                assert_eq!(same, expected);
+                times[side].push(took);
+            }
+        }
+        times
+    })
+    .await;
+}
+
+/// Somebody who exists, and somebody who doesn't, of one domain.
+const PEOPLE: [&str; 2] = ["ada@acme.example", "eve@acme.example"];
+
+/// A gateway to which a directory has told of the first of them.
+async fn with_a_person() -> (Tenon, Idp) {
+    let tenon = Tenon::start_with(&[("TENON_RATE_LIMITS", "off")]).await;
+    let api = tenon.api();
+    let organization = api.organization("Acme", &["acme.example"]).await;
+    let idp = Idp::start(&tenon, &PEOPLE[..1]).await;
+    idp.oidc_connection(&tenon, &organization, json!({})).await;
+    let directory = api.directory(&organization, "Okta").await;
+    let person = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": PEOPLE[0], "emails": [{"value": PEOPLE[0], "primary": true}],
+    });
+    let scim = Api::scim(&directory);
+    scim.post("/Users", person).await.expect(201);
+    (tenon, idp)
+}
+
+/// One decision at p = 0.01. Chance alone would fail it once in a hundred runs, so what looks like a difference is
+/// measured once more with four times the sample, and that decides: a difference that is there shows twice as clearly
+/// then, in the same direction, and chance does so once in ten thousand runs.
+async fn assert_indistinguishable(
+    pairs: usize,
+    mut measured: impl AsyncFnMut(usize) -> [Vec<Duration>; 2],
+) {
+    let suspected = difference(&measured(pairs).await);
+    if suspected.abs() < 2.576 {
+        return;
+    }
+    let z = difference(&measured(4 * pairs).await) * suspected.signum();
+    assert!(
+        z < 2.326,
+        "known and unknown people differ: z = {suspected}, then {z}"
+    );
+}
+
+/// Mann and Whitney's test as a z value: 2.576 is p = 0.01, or 2.326 in one direction.
 fn difference([one, two]: &[Vec<Duration>; 2]) -> f64 {
     let mut all: Vec<(Duration, usize)> = one.iter().map(|time| (*time, 0)).collect();
     all.extend(two.iter().map(|time| (*time, 1)));
@@ -238,7 +311,7 @@ fn difference([one, two]: &[Vec<Duration>; 2]) -> f64 {
     let (n, m) = (one.len() as f64, two.len() as f64);
     let u = sum - n * (n + 1.0) / 2.0;
     let deviation = (n * m * (n + m + 1.0) / 12.0).sqrt();
-    ((u - n * m / 2.0) / deviation).abs()
+    (u - n * m / 2.0) / deviation
 }
 
 /// The page answers known and unknown domains after the same while, and unknown people as known ones.
@@ -321,4 +394,148 @@ async fn the_hosted_page_answers_a_hit_and_a_miss_at_the_same_time() {
         }
     }
     panic!("a hit takes {:?}, a miss {:?}", last[0], last[1]);
+}
+
+/// A gateway with its limits on, and a proxy before it that says who asks.
+async fn limited() -> (Tenon, Idp, RelyingParty) {
+    let settings = [
+        ("TENON_RATE_LIMITS", "on"),
+        ("TENON_TRUSTED_PROXIES", "127.0.0.0/8,::1/128"),
+    ];
+    let tenon = Tenon::start_with(&settings).await;
+    let organization = tenon.api().organization("Acme", &["acme.example"]).await;
+    let idp = Idp::start(&tenon, &["ada@acme.example"]).await;
+    idp.oidc_connection(&tenon, &organization, json!({})).await;
+    let app = RelyingParty::register(&tenon).await;
+    (tenon, idp, app)
+}
+
+/// An answer, and how long it took.
+async fn timed(request: reqwest::RequestBuilder, address: &str) -> (Answer, Duration) {
+    let begun = Instant::now();
+    let answer = Api::answer(request.header("X-Forwarded-For", address)).await;
+    (answer, begun.elapsed())
+}
+
+#[track_caller]
+fn assert_limited(answer: &Answer) {
+    assert_eq!(answer.status, 429, "{}", answer.body);
+    let wait: u64 = answer.header("retry-after").parse().expect("seconds");
+    assert!((1..=60).contains(&wait), "{wait}");
+}
+
+const FAST: usize = 10;
+const SLOW: usize = 20;
+const SLOWED: Duration = Duration::from_secs(2);
+
+/// Ten a minute at once, twenty more slowly, and then none (PORTAL H4); 600 a minute of one domain, whoever types it.
+#[tokio::test]
+async fn the_form_is_slow_and_then_refused_for_one_address_and_refused_for_one_domain() {
+    let (tenon, _idp, app) = limited().await;
+    let gateway = Api::at(tenon.url(), None);
+    let typed = async |address: String, email: String| {
+        let fields = [("email", email)];
+        let request = gateway.request(Method::POST, "/login").form(&fields);
+        timed(request, &address).await
+    };
+    let of_one = |number: usize| {
+        let email = format!("eve@guess-{number}.example");
+        typed("192.0.2.1".to_owned(), email)
+    };
+    let fast = futures_util::future::join_all((0..FAST).map(of_one)).await;
+    for (answer, took) in fast {
+        assert_ne!(answer.status, 429, "{}", answer.body);
+        assert!(took < SLOWED, "{took:?}");
+    }
+    // The buckets fill again while this runs: one every two and one every six seconds.
+    let more = futures_util::future::join_all((0..2 * SLOW).map(of_one)).await;
+    let (refused, let_in): (Vec<_>, Vec<_>) =
+        more.iter().partition(|(answer, _)| answer.status == 429);
+    assert!((SLOW..SLOW + 5).contains(&let_in.len()), "{}", let_in.len());
+    let at_once = let_in.iter().filter(|(_, took)| *took < SLOWED);
+    assert!(at_once.count() <= 2);
+    for (answer, _) in refused {
+        assert_limited(answer);
+    }
+    // Nobody else waits for it.
+    let (answer, took) = typed("192.0.2.2".to_owned(), "eve@acme.example".to_owned()).await;
+    assert_ne!(answer.status, 429);
+    assert!(took < SLOWED);
+
+    let mut domain_refused = None;
+    for hundred in 0..12 {
+        let tries = (0..100).map(|number| {
+            let address = format!("198.51.{hundred}.{number}");
+            typed(address, format!("eve{number}@Globex.example"))
+        });
+        let answers = futures_util::future::join_all(tries).await;
+        let refused = answers.into_iter().find(|(answer, _)| answer.status == 429);
+        if let Some((answer, _)) = refused {
+            domain_refused = Some((hundred, answer));
+            break;
+        }
+    }
+    let (hundred, answer) = domain_refused.expect("some are too many");
+    assert!(hundred >= 6, "refused after {hundred} hundred");
+    assert_limited(&answer);
+    let (other, _) = typed("192.0.2.3".to_owned(), "eve@acme.example".to_owned()).await;
+    assert_ne!(other.status, 429);
+
+    // And a person sees a page.
+    let path = &app.authorize_url("")[tenon.url().len()..];
+    let (page, _) = timed(gateway.request(Method::GET, path), "192.0.2.1").await;
+    assert_eq!(page.status, 200, "the page itself is not refused");
+}
+
+/// What a hint tells of a domain is told no more often than by the form; only what leads nowhere counts, because a
+/// whole company may start at nine behind one address.
+#[tokio::test]
+async fn hints_that_lead_nowhere_are_slow_and_then_refused_with_those_that_would_not() {
+    let (tenon, _idp, app) = limited().await;
+    let gateway = Api::at(tenon.url(), None);
+    let asked = async |address: &str, more: String| {
+        let path = &app.authorize_url(&more)[tenon.url().len()..];
+        timed(gateway.request(Method::GET, path), address).await
+    };
+    let guess = |number: usize| {
+        let name = ["login_hint=eve%40", "prompt=none&domain_hint="][number % 2];
+        asked("192.0.2.1", format!("{name}guess-{number}.example"))
+    };
+    for _ in 0..3 * (FAST + SLOW) {
+        let (hit, took) = asked("192.0.2.1", "login_hint=ada%40acme.example".to_owned()).await;
+        assert_eq!(hit.status, 303, "{}", hit.body);
+        assert!(took < SLOWED, "{took:?}");
+    }
+    for number in 0..FAST {
+        let (miss, took) = guess(number).await;
+        assert_ne!(miss.status, 429, "{number}");
+        assert!(took < SLOWED, "{number}: {took:?}");
+    }
+    let slow = futures_util::future::join_all((0..SLOW).map(guess)).await;
+    for (miss, took) in slow {
+        assert_ne!(miss.status, 429);
+        assert!(took >= SLOWED, "{took:?}");
+    }
+    for more in [
+        "login_hint=eve%40nowhere.example",
+        "login_hint=ada%40acme.example",
+        "domain_hint=acme.example",
+    ] {
+        let (refused, _) = asked("192.0.2.1", more.to_owned()).await;
+        assert_limited(&refused);
+        let (other, took) = asked("192.0.2.2", more.to_owned()).await;
+        assert_ne!(other.status, 429, "another address never waits for it");
+        assert!(took < SLOWED);
+    }
+    // What names its connection or organization, or nothing, guesses no domain.
+    let connections = tenon.api().get("/organizations").await.expect(200);
+    let id = text(&connections["data"][0]["id"]);
+    let (named, _) = asked(
+        "192.0.2.1",
+        format!("organization_id={id}&login_hint=ada%40acme.example"),
+    )
+    .await;
+    assert_eq!(named.status, 303, "{}", named.body);
+    let (form, _) = asked("192.0.2.1", String::new()).await;
+    assert_eq!(form.status, 200);
 }

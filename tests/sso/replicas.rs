@@ -1,6 +1,8 @@
 //! Two replicas on one database, and everything at once: what is accepted once is accepted once in all
 //! (SECURITY-MODEL G7, G17). SQLite has one process, which then gets both requests.
 
+use std::time::{Duration, Instant};
+
 use gateway::sandbox::idp::{AuthnRequest, SamlAnswer, Sign};
 use integration::{Answer, Api, Idp, RelyingParty, Tenon, claims, text};
 use reqwest::{Method, header};
@@ -213,6 +215,149 @@ async fn a_code_redeemed_on_two_replicas_at_once_gives_tokens_once_and_they_end(
         // One of the two who held the code is a thief.
         scene.assert_dead(&granted[0].json).await;
     }
+}
+
+/// SECURITY-MODEL G22: what a deletion ends is over at every replica within a second.
+#[tokio::test]
+async fn revocation_tree() {
+    for deleted in ["connection", "organization", "application"] {
+        let scene = Scene::start().await;
+        let [first, second] = scene.replicas();
+        let posting = scene.answered().await;
+        let answer = post(&first, &posting).await;
+        let code = scene.code(&second, &answer, &posting.cookie).await;
+        let tokens = scene.redeem(&second, &code).await.expect(200);
+        let posting = scene.answered().await;
+        let answer = post(&first, &posting).await;
+        let unused = scene.code(&second, &answer, &posting.cookie).await;
+        let access = text(&tokens["access_token"]);
+        let userinfo = async || {
+            let answer = second.with_token(&access).get("/oauth/userinfo").await;
+            answer.status.as_u16()
+        };
+        let introspect = async |name: &str| {
+            let form = [("token", &*text(&tokens[name]))];
+            scene.call(&second, "/oauth/introspect", &form).await
+        };
+        assert_eq!(userinfo().await, 200);
+        assert_eq!(introspect("access_token").await.json["active"], true);
+
+        let said = claims(&tokens["id_token"]);
+        let path = match deleted {
+            "connection" => format!("/connections/{}", text(&said["connection_id"])),
+            "organization" => format!("/organizations/{}", text(&said["org_id"])),
+            _ => format!("/applications/{}", scene.app.client_id),
+        };
+        let gone = scene.tenon.api().delete(&path).await;
+        assert!(gone.status.is_success(), "{deleted}: {}", gone.body);
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while userinfo().await != 401 {
+            assert!(
+                Instant::now() < deadline,
+                "{deleted}: userinfo still answers"
+            );
+        }
+        // Whether the other replica still knows the application, or refuses it as a stranger.
+        let stranger = |answer: &Answer| deleted == "application" && answer.status == 401;
+        for name in ["access_token", "refresh_token"] {
+            let mut status = introspect(name).await;
+            while status.json["active"] == true {
+                assert!(Instant::now() < deadline, "{deleted}: {name} still works");
+                status = introspect(name).await;
+            }
+            if !stranger(&status) {
+                assert_eq!(status.expect(200), json!({"active": false}), "{deleted}");
+            }
+        }
+        let grant = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &*text(&tokens["refresh_token"])),
+        ];
+        for answer in [
+            scene.call(&second, "/oauth/token", &grant).await,
+            scene.redeem(&second, &unused).await,
+        ] {
+            if !stranger(&answer) {
+                assert_eq!(answer.status, 400, "{deleted}: {}", answer.body);
+                assert_eq!(answer.json["error"], "invalid_grant", "{deleted}");
+            }
+        }
+    }
+}
+
+/// SECURITY-MODEL G12: a sign-in that ends beside a deactivation leaves nothing that opens anything.
+#[tokio::test]
+async fn a_deactivation_beside_the_end_of_a_sign_in_leaves_no_survivor() {
+    const TURNS: u64 = 60;
+    let scene = Scene::start().await;
+    let api = scene.tenon.api();
+    let directory = api.directory(&scene.organization, "Okta").await;
+    let scim = Api::scim(&directory);
+    let person = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "ada@acme.example",
+        "emails": [{"value": "ada@acme.example", "primary": true}],
+    });
+    let made = scim.post("/Users", person).await.expect(201);
+    let path = format!("/Users/{}", text(&made["id"]));
+    let set_active = async |active: bool| {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "value": {"active": active}}],
+        });
+        scim.patch(&path, body).await.expect(200);
+    };
+    let [first, second] = scene.replicas();
+    let mut codes = 0;
+    for turn in 0..TURNS {
+        let posting = scene.answered().await;
+        let answer = post(&first, &posting).await;
+        let next = answer.header("location");
+        let next = next.strip_prefix(&scene.tenon.url()).unwrap_or(next);
+        assert!(next.starts_with("/login/continue/"), "{next}");
+        let pause = |steps: u64| tokio::time::sleep(Duration::from_millis(2 * steps));
+        // Each lead of the one and of the other, up to what either takes.
+        let (early, late) = (turn % 8, (turn / 8) % 8);
+        let sign_in = async {
+            pause(early).await;
+            let request = second.request(Method::GET, next);
+            Api::answer(request.header(header::COOKIE, &posting.cookie)).await
+        };
+        let deactivation = async {
+            pause(late).await;
+            set_active(false).await;
+        };
+        let (landed, ()) = tokio::join!(sign_in, deactivation);
+        let code = match landed.status.as_u16() {
+            303 => {
+                let landed = Url::parse(landed.header("location")).expect("the application");
+                Some(query(&landed, "code"))
+            }
+            _ => {
+                assert_eq!(landed.header("tenon-error"), "user_deactivated");
+                None
+            }
+        };
+        if turn % 2 == 0 {
+            set_active(true).await;
+        }
+        if let Some(code) = code {
+            codes += 1;
+            let refused = scene.redeem(&first, &code).await;
+            assert_eq!(refused.status, 400, "{}", refused.body);
+            assert_eq!(refused.json["error"], "invalid_grant");
+        }
+        let sessions = api.get("/sessions?limit=100").await.expect(200);
+        let sessions = sessions["data"].as_array().expect("a list");
+        let open = sessions
+            .iter()
+            .filter(|session| session["state"] == "active");
+        assert_eq!(open.count(), 0, "turn {turn}");
+        if turn % 2 == 1 {
+            set_active(true).await;
+        }
+    }
+    assert!((1..TURNS).contains(&codes), "it was a race: {codes}");
 }
 
 #[tokio::test]

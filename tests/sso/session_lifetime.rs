@@ -115,3 +115,115 @@ async fn session_lifetime() {
     Scene::start(true).await.bounds().await;
     Scene::start(false).await.bounds().await;
 }
+
+/// SECURITY-MODEL G10: nothing that a browser brings or sees before a sign-in names the session after it.
+#[tokio::test]
+async fn session_fixation() {
+    for saml in [true, false] {
+        let scene = Scene::start(saml).await;
+        let mut browser = UserAgent::new();
+        let mut sessions: Vec<String> = Vec::new();
+        let mut brought = String::new();
+        for _ in 0..3 {
+            let hint = format!("login_hint={PERSON}{brought}");
+            let asked = browser.get(&scene.app.authorize_url(&hint)).await;
+            let page = scene.idp.sign_in(&mut browser, &asked, PERSON, None).await;
+            let landed = match saml {
+                true => browser.submit(&page, page.form()).await,
+                false => page.clone(),
+            };
+            let tokens = scene.app.redeem(&landed).await.expect(200);
+            let id = text(&claims(&tokens["id_token"])["sid"]);
+            // The page that the IdP ends with is the last one before it over SAML, and the end itself over OIDC.
+            let before = if saml {
+                vec![&asked, &page]
+            } else {
+                vec![&asked]
+            };
+            for page in before {
+                let seen = format!("{} {:?} {}", page.url, page.headers, page.body);
+                assert!(!seen.contains(&id), "{seen}");
+            }
+            assert!(!landed.url.as_str().contains(&id), "{}", landed.url);
+            assert!(!sessions.contains(&id), "the same browser, another session");
+            // The next sign-in brings what this one got, in the names that it could have.
+            let query = ["sid", "session_id", "session", "session_state"];
+            brought = query.map(|name| format!("&{name}={id}")).concat();
+            sessions.push(id);
+        }
+        // And each is a session of its own: one that ends takes no other along.
+        let api = scene.tenon.api();
+        let path = format!("/sessions/{}", sessions[1]);
+        assert!(api.delete(&path).await.status.is_success());
+        for (number, state) in ["active", "revoked", "active"].into_iter().enumerate() {
+            let session = scene.session(&json!(sessions[number])).await;
+            assert_eq!(session["state"], state, "{number}");
+        }
+    }
+}
+
+/// SECURITY-MODEL G10: a session that nobody uses ends before its time, and use never moves its end.
+#[tokio::test]
+async fn an_idle_session_expires_and_one_in_use_lives_to_its_end() {
+    const IDLE: i64 = 1800;
+    let scene = Scene::start(true).await;
+    let path = format!("/applications/{}", scene.app.client_id);
+    let set = async |idle: Value| {
+        let change = json!({"session_idle_ttl": idle});
+        scene.tenon.api().patch(&path, change).await.expect(200)
+    };
+    let refused = async |tokens: &Value| {
+        let refused = scene.app.refresh(tokens).await;
+        assert_eq!(refused.json["error"], "invalid_grant", "{}", refused.body);
+        assert_eq!(scene.app.userinfo(tokens).await.status, 401);
+        for name in ["access_token", "refresh_token"] {
+            let form = [("token", &*text(&tokens[name]))];
+            let status = scene.app.call("/oauth/introspect", &form).await;
+            assert_eq!(status.expect(200), json!({"active": false}), "{name}");
+        }
+        let id = &claims(&tokens["id_token"])["sid"];
+        assert_eq!(scene.session(id).await["state"], "expired");
+    };
+    assert_eq!(set(json!(IDLE)).await["session_idle_ttl"], IDLE);
+    // The clock goes on by itself too: five minutes are room for a busy machine.
+    let unused = scene.sign_in().await;
+    let mut used = scene.sign_in().await;
+    scene.advance(TimeDelta::seconds(IDLE - 300));
+    used = scene.app.refresh(&used).await.expect(200);
+    scene.advance(TimeDelta::seconds(300));
+    refused(&unused).await;
+    // 7,200 seconds are its end, of which 1,800 have gone by.
+    for _ in 0..3 {
+        scene.advance(TimeDelta::seconds(IDLE - 600));
+        used = scene.app.refresh(&used).await.expect(200);
+        scene.app.userinfo(&used).await.expect(200);
+    }
+    scene.advance(TimeDelta::seconds(1800 - 300));
+    let last = scene.app.refresh(&used).await.expect(200);
+    let left = last["expires_in"].as_i64().expect("seconds");
+    assert!((0..=300).contains(&left), "{left}");
+    scene.advance(TimeDelta::seconds(300));
+    refused(&last).await;
+
+    // What was used twice is known after any while, as long as the session lives.
+    let first = scene.sign_in().await;
+    let mut thief = first.clone();
+    for _ in 0..2 {
+        scene.advance(TimeDelta::seconds(IDLE - 300));
+        thief = scene.app.refresh(&thief).await.expect(200);
+    }
+    assert_eq!(
+        scene.app.refresh(&first).await.json["error"],
+        "invalid_grant"
+    );
+    let id = &claims(&thief["id_token"])["sid"];
+    assert_eq!(scene.session(id).await["state"], "revoked");
+
+    // Without the limit a session is back at its end with the next use.
+    let freed = scene.sign_in().await;
+    assert_eq!(set(Value::Null).await["session_idle_ttl"], Value::Null);
+    // Replicas learn of it within a second.
+    let freed = scene.app.refresh(&freed).await.expect(200);
+    scene.advance(TimeDelta::seconds(IDLE + 60));
+    scene.app.refresh(&freed).await.expect(200);
+}

@@ -3,6 +3,7 @@
 
 mod content;
 mod crypto;
+mod encryption;
 mod wrapping;
 mod xml;
 
@@ -10,11 +11,17 @@ use crate::Fixture;
 use crate::message::{IDP, Message, NOW, REQUEST, metadata};
 
 pub(crate) fn all() -> Vec<Fixture> {
-    [xml::all(), wrapping::all(), crypto::all(), content::all()]
-        .into_iter()
-        .flatten()
-        .map(Attack::fixture)
-        .collect()
+    [
+        xml::all(),
+        wrapping::all(),
+        crypto::all(),
+        encryption::all(),
+        content::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(Attack::fixture)
+    .collect()
 }
 
 /// One refused response.

@@ -12,7 +12,7 @@ use crate::{ConnectorError, HttpClient, HttpRequest};
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// The claims about this access token's person. Errors: `idp_unreachable`, and `token_exchange_failed` for an
-/// answer that is no JSON object; neither needs to end the login.
+/// answer that is no JSON object, a signed one (5.3.2) included; neither needs to end the login.
 pub(super) async fn fetch(
     url: &Url,
     access_token: &str,
@@ -32,6 +32,11 @@ pub(super) async fn fetch(
     let failed = |reason| ConnectorError::TokenExchangeFailed { reason };
     if answer.status != StatusCode::OK {
         return Err(failed(format!("{url} answered {}", fetch::status(&answer))));
+    }
+    // A JSON Web Token begins with the base64 of `{"`; JSON never does.
+    if answer.body.starts_with(b"ey") {
+        let hint = "a signed answer (application/jwt): register this client there for plain JSON";
+        return Err(failed(format!("{url} sent {hint}")));
     }
     serde_json::from_slice(&answer.body)
         .map_err(|error| failed(format!("the answer of {url} can't be read: {error}")))

@@ -207,6 +207,8 @@ pub fn check(
     for (name, error) in [
         ("request", "request_not_supported"),
         ("request_uri", "request_uri_not_supported"),
+        // OIDC Core 3.1.2.6. `claims` may be passed over (5.5).
+        ("registration", "registration_not_supported"),
     ] {
         if parameters.get(name).is_some() {
             return Err(refuse(error, &format!("{name} is not supported")));
@@ -437,6 +439,7 @@ mod tests {
             id_token_signing_alg: SigningAlgorithm::Rs256,
             access_token_ttl: 300,
             refresh_token_ttl: 2_592_000,
+            session_idle_ttl: None,
             backchannel_logout_uri: None,
             initiate_login_uri: None,
             token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,

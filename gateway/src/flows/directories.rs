@@ -2,7 +2,8 @@
 
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::{provisioning, roles};
+use crate::flows::provisioning::{self, Attempts};
+use crate::flows::roles;
 use crate::ids::{DirectoryId, DirectoryTokenId};
 use crate::model::{
     Cause, Directory, DirectoryState, DirectoryToken, EventType, IdentityEvent, RoleSource,
@@ -73,6 +74,45 @@ pub async fn update(
         roles::recompute_directory(tx, scope, id, cause).await?;
     }
     Ok(after)
+}
+
+/// DELETE, in transactions of a bounded size: first its tokens die, so that nothing comes after; then a thousand
+/// users each time; what is left goes with the directory itself. Interrupted, it is a directory without tokens
+/// and with fewer users, and the same DELETE goes on.
+pub async fn remove_in_steps(
+    app: &App,
+    scope: &OrgScope,
+    id: DirectoryId,
+    cause: &Cause,
+) -> Result<(), Error> {
+    let mut attempts = Attempts::default();
+    loop {
+        let result = remove_once(app, scope, id, cause).await;
+        if !attempts.again(&result).await {
+            return result;
+        }
+    }
+}
+
+async fn remove_once(
+    app: &App,
+    scope: &OrgScope,
+    id: DirectoryId,
+    cause: &Cause,
+) -> Result<(), Error> {
+    let tx = app.store.begin().await?;
+    directories::lock(&tx, scope, id)
+        .await?
+        .ok_or(Error::NotFound("directory"))?;
+    let inside = directories::scope_of(&tx, scope, id)
+        .await?
+        .ok_or(Error::NotFound("directory"))?;
+    directories::remove_tokens(&tx, scope, id).await?;
+    tx.commit().await?;
+    provisioning::thin_out(app, &inside, cause).await?;
+    let tx = app.store.begin().await?;
+    remove(app, &tx, scope, id, cause).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Removes a directory with everything that it pushed. A user who signs in by a connection too stays.

@@ -57,12 +57,17 @@ pub async fn route(app: &App, request: &AuthorizeRequest) -> Result<Route, Error
             return Ok(route);
         }
     }
-    let nothing_named = request.login_hint.is_none() && request.domain_hint.is_none();
-    Ok(if nothing_named {
-        Route::Ask
-    } else {
+    Ok(if goes_by_hint(request) {
         Route::NoRoute
+    } else {
+        Route::Ask
     })
+}
+
+/// Whether a domain decides where the request goes: then the answer tells of a domain whether it is a customer's.
+pub fn goes_by_hint(request: &AuthorizeRequest) -> bool {
+    let named = request.connection_id.is_some() || request.organization_id.is_some();
+    !named && (request.login_hint.is_some() || request.domain_hint.is_some())
 }
 
 /// The route of a canonical domain: to its own connection where it has one, else as its organization's.

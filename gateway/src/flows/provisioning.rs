@@ -9,11 +9,12 @@ mod groups;
 mod person;
 mod users;
 
-pub use departure::{remove_directory, remove_user};
+pub use departure::{remove_directory, remove_user, thin_out};
 pub use groups::{create_group, delete_group, patch_group, replace_group};
 pub use users::{create_user, delete_user, patch_user, replace_user};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use scim::{EntityTags, Quirks};
 
@@ -28,6 +29,8 @@ use crate::store::{DirectoryScope, OrgScope, StoreError, Tx};
 
 /// How often a transaction is done again that another one was in the way of.
 const ATTEMPTS: u8 = 5;
+/// Doubled with each attempt.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// A token's `last_used_at` is at most so much behind.
 const NOTED_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
@@ -151,13 +154,17 @@ fn check(if_match: Option<&EntityTags>, version: i64) -> Result<(), Error> {
 
 /// Counts the attempts at one transaction.
 #[derive(Default)]
-struct Attempts(u8);
+pub(super) struct Attempts(u8);
 
 impl Attempts {
-    /// Whether to begin again.
-    fn again<T>(&mut self, result: &Result<T, Error>) -> bool {
+    /// Whether to begin again, after a pause that grows: who was in the way may need it.
+    pub(super) async fn again<T>(&mut self, result: &Result<T, Error>) -> bool {
         self.0 += 1;
         let in_the_way = matches!(result, Err(Error::Store(error)) if error.is_transient());
-        in_the_way && self.0 < ATTEMPTS
+        let again = in_the_way && self.0 < ATTEMPTS;
+        if again {
+            tokio::time::sleep(FIRST_PAUSE * (1 << self.0)).await;
+        }
+        again
     }
 }

@@ -16,6 +16,7 @@ pub use issue::TokenResponse;
 pub use refresh::{RefreshRequest, refresh};
 pub use status::{TokenStatus, introspect, revoke};
 
+use crate::app::App;
 use crate::error::Error;
 use crate::model::{ActorKind, Cause, Timestamp, User};
 use crate::store::global::Tenant;
@@ -67,15 +68,17 @@ impl GrantRefusal {
     }
 }
 
-/// The user of an open session, read after the session or the code was locked: a deactivation is either seen
-/// here, or waits for this transaction and then ends the session with what it issues. Roles are as fresh.
+/// The user of an open session as of now. Read when the grant's transaction is over, the last thing before the
+/// signing: no deactivation and no removal of a role that was acknowledged before is passed over. A deactivation
+/// that waited for the transaction has ended the session with what it issued.
 async fn active_user(
-    tx: &Tx,
+    app: &App,
     tenant: &Tenant,
     session: &StoredSession,
 ) -> Result<Result<User, GrantRefusal>, StoreError> {
+    let db = app.store.read();
     Ok(
-        match users::find(tx, &tenant.scope, session.session.user_id).await? {
+        match users::find(&db, &tenant.scope, session.session.user_id).await? {
             Some(user) if user.active => Ok(user),
             Some(_) => Err(GrantRefusal::UserDeactivated),
             None => Err(GrantRefusal::SessionEnded),

@@ -34,6 +34,14 @@ impl ClientIp {
         })
     }
 
+    /// Of whoever sent this request, the unit that limits count.
+    pub(super) fn network_of(request: &Request) -> IpAddr {
+        let known = request.data::<Self>().copied();
+        known
+            .unwrap_or_else(|| Self(peer_address(request)))
+            .network()
+    }
+
     /// The unit that limits count: an IPv4 address, or the /64 that one IPv6 customer has to themselves.
     pub fn network(self) -> IpAddr {
         match self.0 {

@@ -1,9 +1,9 @@
 //! What one caller may take: bytes of a body, time to send them, requests a second.
 
 mod body;
-mod decryption;
+mod failures;
 mod rate;
 
 pub use body::{BodyLimit, BodyRefused, DEFAULT_BODY_LIMIT};
-pub use decryption::FailedDecryptions;
+pub use failures::{FailedDecryptions, MissedHints};
 pub use rate::{Limit, Limited, PerAddress, RateLimits};

@@ -30,7 +30,7 @@ pub(crate) use remembered::Remembered;
 const DISCOVERY_TIME: Duration = Duration::from_millis(150);
 
 /// How long an answer takes for an address that types faster than people do.
-const SLOWED_DOWN: Duration = Duration::from_secs(2);
+pub(crate) const SLOWED_DOWN: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 struct Flow {

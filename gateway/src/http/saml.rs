@@ -9,7 +9,7 @@ use poem::http::{StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Body, IntoResponse, Request, Response, handler};
 
-use super::client_ip::{ClientIp, peer_address};
+use super::client_ip::ClientIp;
 use super::oauth::authorize::{see_other, to_idp};
 use super::oauth::logout::signed_out;
 use super::{browser, error_page, pages};
@@ -54,17 +54,10 @@ pub(crate) async fn acs(
     body: Body,
 ) -> Response {
     let browser = browser::of(&app, request);
-    match consume(&app, &id, body, &browser, network_of(request)).await {
+    match consume(&app, &id, body, &browser, ClientIp::network_of(request)).await {
         Ok(response) => response,
         Err(error) => error_page::internal(&error, &browser.request_id),
     }
-}
-
-fn network_of(request: &Request) -> IpAddr {
-    let known = request.data::<ClientIp>().copied();
-    known
-        .unwrap_or_else(|| ClientIp(peer_address(request)))
-        .network()
 }
 
 async fn consume(
@@ -88,7 +81,7 @@ async fn consume(
         return Ok(see_other(&url));
     }
     let sender = (open.connection.id, network);
-    app.failed_decryptions.check(sender, app.clock.now())?;
+    app.failed_decryptions.check(&sender, app.clock.now())?;
     match login::complete(app, &open, Callback::SamlPost { saml_response }, browser).await? {
         Answer::Continue { handle } => Ok(see_other(&format!("/login/continue/{handle}"))),
         Answer::Refused(refusal) => {
@@ -148,8 +141,8 @@ async fn slo(app: &App, request: &Request, id: &str, callback: LogoutCallback<'_
     let Some(open) = open else {
         return missing();
     };
-    let sender = (open.connection.id, network_of(request));
-    if let Err(error) = app.failed_decryptions.check(sender, app.clock.now()) {
+    let sender = (open.connection.id, ClientIp::network_of(request));
+    if let Err(error) = app.failed_decryptions.check(&sender, app.clock.now()) {
         return error_page::internal(&error, &browser.request_id);
     }
     match slo::consume(app, &open, callback, &browser.request_id).await {

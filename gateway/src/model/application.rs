@@ -1,5 +1,6 @@
 //! Applications: OIDC clients of Tenon.
 
+use chrono::TimeDelta;
 use poem_openapi::{Enum, Object};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde_json::Value;
@@ -66,6 +67,8 @@ pub struct Application {
     pub access_token_ttl: i64,
     /// Seconds; also a session's longest life.
     pub refresh_token_ttl: i64,
+    /// Seconds without a refresh after which a session has expired; null: it lives to its end.
+    pub session_idle_ttl: Option<i64>,
     pub backchannel_logout_uri: Option<String>,
     pub initiate_login_uri: Option<String>,
     /// With a secret, the header and the form are both taken.
@@ -77,4 +80,13 @@ pub struct Application {
     pub jwks_uri: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Application {
+    /// When a session that is used now expires, of which no use moves the end.
+    pub fn session_expires_at(&self, now: Timestamp, ends_at: Timestamp) -> Timestamp {
+        self.session_idle_ttl.map_or(ends_at, |idle| {
+            Timestamp(now.0 + TimeDelta::seconds(idle)).min(ends_at)
+        })
+    }
 }

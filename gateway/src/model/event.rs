@@ -135,6 +135,36 @@ impl EventType {
     }
 }
 
+/// What an event that is too large does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// All but the first hundred of these, in the object and in what was before.
+    Most(&'static str),
+    /// All of it, in both.
+    All(&'static str),
+}
+
+impl EventType {
+    /// How an event of this type is made smaller, step by step. Whoever is in very many groups must not stay
+    /// active because of it; but no change makes a resource larger than an event can say.
+    pub(crate) fn cuts(self) -> &'static [Cut] {
+        use Cut::{All, Most};
+        match self {
+            Self::UserUpdated | Self::UserReactivated => {
+                &[Most("groups"), All("groups"), Most("role_sources")]
+            }
+            Self::UserDeactivated | Self::UserDeleted | Self::UserRolesChanged => &[
+                Most("groups"),
+                All("groups"),
+                Most("role_sources"),
+                All("attributes"),
+                All("emails"),
+            ],
+            _ => &[],
+        }
+    }
+}
+
 /// Who made a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -293,6 +323,30 @@ impl IdentityEvent {
     pub fn with_member(mut self, member: Member) -> Self {
         self.member = Some(member);
         self
+    }
+
+    /// Leaves out a part, and says so beside it: `groups_truncated`.
+    pub(crate) fn cut(&mut self, cut: Cut) {
+        const KEPT: usize = 100;
+        let (Cut::Most(field) | Cut::All(field)) = cut;
+        let kept = if matches!(cut, Cut::Most(_)) { KEPT } else { 0 };
+        let parts = self.object.as_object_mut().into_iter();
+        for part in parts.chain(&mut self.previous) {
+            let shortened = match part.get_mut(field) {
+                Some(Value::Array(all)) if all.len() > kept => {
+                    all.truncate(kept);
+                    true
+                }
+                Some(Value::Object(all)) if !all.is_empty() => {
+                    all.clear();
+                    true
+                }
+                _ => false,
+            };
+            if shortened {
+                part.insert(format!("{field}_truncated"), true.into());
+            }
+        }
     }
 }
 

@@ -61,4 +61,7 @@ pub struct SessionClaims {
     pub session_index: Option<String>,
     /// What a SAML LogoutRequest has to name.
     pub name_id: Option<NameId>,
+    /// The session's end, however it is used; `expires_at` comes before it where the application has an idle limit.
+    /// Sessions from before there was one have none.
+    pub ends_at: Option<Timestamp>,
 }

@@ -175,6 +175,21 @@ pub async fn tokens_of(
     Ok(found)
 }
 
+/// All tokens of the directory.
+pub async fn remove_tokens(
+    tx: &Tx,
+    scope: &OrgScope,
+    directory: DirectoryId,
+) -> Result<(), StoreError> {
+    scope
+        .delete::<directory_tokens::Entity>()
+        .filter(directory_tokens::Column::DirectoryId.eq(directory))
+        .exec(tx.db())
+        .await?;
+    tx.touch_config(scope);
+    Ok(())
+}
+
 /// False when the directory has no such token.
 pub async fn remove_token(
     tx: &Tx,

@@ -282,6 +282,27 @@ pub async fn of_user(
         .collect())
 }
 
+/// Holds the directory's resources of these users until this transaction ends.
+pub async fn lock_of_users(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    users: &[UserId],
+) -> Result<(), StoreError> {
+    for chunk in users.chunks(IDS_PER_STATEMENT) {
+        let _: Vec<DirectoryUserId> = scope
+            .select::<Entity>()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::UserId.is_in(chunk.iter().copied()))
+            .order_by_asc(Column::Id)
+            .lock(LockType::NoKeyUpdate)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+    }
+    Ok(())
+}
+
 /// Takes the resources of these users away with their memberships.
 pub async fn remove_of_users(
     tx: &Tx,

@@ -126,12 +126,16 @@ pub async fn update(
     Ok(())
 }
 
-/// All groups of the directory, oldest first.
-pub async fn all(db: &impl Reads, scope: &DirectoryScope) -> Result<Vec<StoredGroup>, StoreError> {
+/// All groups of the directory, oldest first, held until this transaction ends.
+pub async fn lock_whole_directory(
+    tx: &Tx,
+    scope: &DirectoryScope,
+) -> Result<Vec<StoredGroup>, StoreError> {
     let rows = scope
         .select::<Entity>()
         .order_by_asc(Column::Id)
-        .all(db.db())
+        .lock(LockType::NoKeyUpdate)
+        .all(tx.db())
         .await?;
     Ok(rows.into_iter().map(StoredGroup::from).collect())
 }
@@ -219,6 +223,44 @@ pub async fn existing(
         .into_tuple()
         .all(db.db())
         .await?)
+}
+
+/// Whether the directory has another group of the same name, in whatever case.
+pub async fn shares_name(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    group: &StoredGroup,
+) -> Result<bool, StoreError> {
+    let name = scim::fold(group.resource.display_name());
+    let found: Option<GroupId> = scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::DisplayNameFolded.eq(name))
+        .filter(Column::Id.ne(group.id))
+        .limit(1)
+        .into_tuple()
+        .one(db.db())
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Whether the directory has a group beside this one.
+pub async fn has_others(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    group: GroupId,
+) -> Result<bool, StoreError> {
+    let found: Option<GroupId> = scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Id.ne(group))
+        .limit(1)
+        .into_tuple()
+        .one(db.db())
+        .await?;
+    Ok(found.is_some())
 }
 
 /// A page of the organization's groups, newest first: those older than `after`, at most `limit`.

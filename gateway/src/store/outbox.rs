@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 use crate::ids::{EventId, OrganizationId};
 use crate::model::{Cause, EventType, IdentityEvent, Timestamp};
 
-/// A larger event refuses the write (EVENTS section 3.1).
+/// A larger event refuses the write (EVENTS section 3.1), where it can't be cut.
 pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 
 /// Returns the id of each event.
@@ -38,7 +38,17 @@ pub(super) async fn write(
         let mut rows = Vec::with_capacity(events.len());
         for (sequence, (event, cause)) in (last - count + 1..).zip(events) {
             let id = EventId::generate(store.clock(), store.entropy());
-            let body = event.render(id, organization, sequence, at, cause)?;
+            let mut body = event.render(id, organization, sequence, at, cause)?;
+            if body.len() > MAX_EVENT_BYTES {
+                let mut shorter = event.clone();
+                for cut in event.event_type.cuts() {
+                    shorter.cut(*cut);
+                    body = shorter.render(id, organization, sequence, at, cause)?;
+                    if body.len() <= MAX_EVENT_BYTES {
+                        break;
+                    }
+                }
+            }
             if body.len() > MAX_EVENT_BYTES {
                 return Err(StoreError::EventTooLarge {
                     bytes: body.len(),

@@ -25,7 +25,12 @@ pub struct Listing<'a> {
     pub sort: Option<&'a Sort>,
     pub start: Start<'a>,
     pub limit: u64,
+    /// Of groups that are shown with their members.
+    pub with_members: bool,
 }
+
+/// A page of groups ends early where it would show more members than these, but has one group at least.
+const MEMBERS_ON_PAGE: i64 = 100_000;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Start<'a> {
@@ -67,8 +72,9 @@ pub async fn users(
         entity::directory_users::Column::Id,
     ));
     let select = directory_users::select(scope);
-    let page =
-        page::<_, directory_users::Row>(db, target, select, id, listing, |row| row.id.to_string());
+    let page = page::<_, directory_users::Row>(db, target, select, id, listing, |row| {
+        (row.id.to_string(), 0)
+    });
     Ok(page.await?.map(StoredUser::from))
 }
 
@@ -84,8 +90,9 @@ pub async fn groups(
     };
     let id = Expr::col((entity::groups::Entity, entity::groups::Column::Id));
     let select = scope.select::<entity::groups::Entity>();
-    let page =
-        page::<_, entity::groups::Model>(db, target, select, id, listing, |row| row.id.to_string());
+    let page = page::<_, entity::groups::Model>(db, target, select, id, listing, |row| {
+        (row.id.to_string(), row.member_count)
+    });
     Ok(page.await?.map(StoredGroup::from))
 }
 
@@ -95,7 +102,8 @@ async fn page<E, Row>(
     select: Select<E>,
     id: Expr,
     listing: Listing<'_>,
-    id_of: impl Fn(&Row) -> String,
+    // Its id, and how many members it shows.
+    id_and_members: impl Fn(&Row) -> (String, i64),
 ) -> Result<Page<Row>, StoreError>
 where
     E: EntityTrait,
@@ -132,17 +140,28 @@ where
         rows = query.into_model::<Keyed<Row>>().all(db.db()).await?;
     }
     let limit = usize::try_from(listing.limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|last| After {
+    let mut shown = rows.len().min(limit);
+    if listing.with_members {
+        let mut members = 0;
+        let fits = rows.iter().take_while(|keyed| {
+            members += id_and_members(&keyed.row).1;
+            members <= MEMBERS_ON_PAGE
+        });
+        shown = shown.min(fits.count().max(1));
+    }
+    let more = rows.len() > shown;
+    let cut = shown < limit && more;
+    rows.truncate(shown);
+    let by_cursor = matches!(listing.start, Start::Cursor(_));
+    let next = rows.last().filter(|_| more && by_cursor).map(|last| After {
         key: last.key.clone(),
-        id: id_of(&last.row),
+        id: id_and_members(&last.row).0,
     });
     let seen = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     // A page that is not full is the last one, unless it lies behind the end: the total is known. How many
     // lie before a cursor is not.
     let known = match listing.start {
-        Start::Index(offset) if seen < listing.limit && (seen > 0 || offset == 0) => {
+        Start::Index(offset) if !cut && seen < listing.limit && (seen > 0 || offset == 0) => {
             Some(offset.saturating_add(seen))
         }
         Start::Cursor(None) if listing.limit > 0 && !more => Some(seen),

@@ -25,6 +25,11 @@ impl StoredSession {
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.session.state == SessionState::Active && self.session.expires_at > now
     }
+
+    /// However it is used, it ends then.
+    pub fn ends_at(&self) -> Timestamp {
+        self.claims.ends_at.unwrap_or(self.session.expires_at)
+    }
 }
 
 /// Which sessions a list shows; what is `None` does not restrict.
@@ -128,6 +133,26 @@ pub async fn lock(
         .one(tx.db())
         .await?;
     Ok(row.map(StoredSession::from))
+}
+
+/// Moves the end of a session that is locked, because it was used or the idle limit of its application changed.
+pub async fn move_end(
+    tx: &Tx,
+    scope: &OrgScope,
+    session: &mut StoredSession,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    if session.session.expires_at == expires_at {
+        return Ok(());
+    }
+    session.session.expires_at = expires_at;
+    scope
+        .update::<Entity>()
+        .col_expr(Column::ExpiresAt, Expr::value(expires_at))
+        .filter(Column::Id.eq(session.session.id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// The active sessions that a subject of a connection's IdP has, as the IdP names it in a logout.

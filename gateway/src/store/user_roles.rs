@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, LockType, Query, UnionType};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, LockType, Query, SelectStatement, UnionType};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
-    JoinType, QueryFilter, QuerySelect, QueryTrait,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::entity::user_roles::{ActiveModel, Column, Entity};
@@ -86,7 +86,8 @@ pub async fn due(
         .column_as(identities::Column::ConnectionId, "source")
         .column_as(identities::Column::Groups, "claimed")
         .column_as(role_mappings::Column::GroupName, "mapped")
-        .filter(identities::Column::UserId.is_in(ids()));
+        .filter(identities::Column::UserId.is_in(ids()))
+        .filter(Expr::exists(told_by_directory(scope)).not());
     let mut all = by_group.into_query();
     all.union(UnionType::All, by_default.into_query())
         .union(UnionType::All, by_login.into_query());
@@ -198,6 +199,67 @@ pub async fn write(
             .await?;
     }
     Ok(())
+}
+
+/// A directory that pushes groups knows better than a login who is in which: what its users' logins claim gives
+/// no roles. Google's pushes none, and theirs do.
+fn told_by_directory(scope: &OrgScope) -> SelectStatement {
+    Query::select()
+        .expr(Expr::val(1_i32))
+        .from(directory_users::Entity)
+        .inner_join(
+            groups::Entity,
+            Expr::col((groups::Entity, groups::Column::DirectoryId)).equals((
+                directory_users::Entity,
+                directory_users::Column::DirectoryId,
+            )),
+        )
+        .and_where(
+            Expr::col((
+                directory_users::Entity,
+                directory_users::Column::OrganizationId,
+            ))
+            .eq(scope.organization()),
+        )
+        .and_where(
+            Expr::col((directory_users::Entity, directory_users::Column::UserId))
+                .equals((identities::Entity, identities::Column::UserId)),
+        )
+        .to_owned()
+}
+
+/// Whether anybody's claimed groups give roles in this organization.
+pub async fn logins_give_roles(db: &impl Reads, scope: &OrgScope) -> Result<bool, StoreError> {
+    let found: Option<i64> = scope
+        .select::<role_mappings::Entity>()
+        .select_only()
+        .column(role_mappings::Column::Position)
+        .filter(role_mappings::Column::SourceId.starts_with("conn_"))
+        .limit(1)
+        .into_tuple()
+        .one(db.db())
+        .await?;
+    Ok(found.is_some())
+}
+
+/// The directory's users who sign in by a connection whose groups are mapped.
+pub async fn of_both(db: &impl Reads, scope: &DirectoryScope) -> Result<Vec<UserId>, StoreError> {
+    let mapped = scope
+        .organization()
+        .select::<identities::Entity>()
+        .join(JoinType::InnerJoin, mapping_of_connection())
+        .select_only()
+        .column(identities::Column::UserId)
+        .into_query();
+    Ok(scope
+        .select::<directory_users::Entity>()
+        .select_only()
+        .column(directory_users::Column::UserId)
+        .filter(directory_users::Column::UserId.in_subquery(mapped))
+        .order_by_asc(directory_users::Column::UserId)
+        .into_tuple()
+        .all(db.db())
+        .await?)
 }
 
 fn mapping_of_group() -> sea_orm::RelationDef {

@@ -12,6 +12,9 @@ use crate::normalize;
 use crate::quirk::{Quirk, Quirks};
 use crate::resource::{AttributePath, ResourceType};
 
+/// The most operations of a request that read all members of a group. A directory sends one.
+pub(super) const MAX_WHOLE: usize = 20;
+
 /// A member as a directory names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -209,6 +212,11 @@ impl MemberOperation {
             (Some(Self::Remove(all)), Self::Remove(more)) => all.extend(more),
             (_, operation) => operations.push(operation),
         }
+    }
+
+    /// Whether it can't be done without knowing who is a member: its cost is the group's.
+    pub(super) fn reads_everybody(&self) -> bool {
+        !matches!(self, Self::Add(_) | Self::Remove(_))
     }
 
     /// Drops what joining has doubled.

@@ -303,11 +303,16 @@ pub(super) async fn check(
                 .complete(callback, expected, now, &app.egress)
         };
         let mut completion = complete(callback.clone()).await;
-        if let Err(error) = &completion.outcome
-            && documents::recall(app, open, error).await.unwrap_or(false)
-        {
-            // The code is not spent: keys come before it.
-            completion = complete(callback).await;
+        if let Err(error) = &completion.outcome {
+            let recalled = documents::recall(app, open, error).await;
+            let recalled = recalled.unwrap_or_else(|error| {
+                tracing::warn!(connection = %open.connection.id, %error, "kept documents could not be read");
+                false
+            });
+            if recalled {
+                // The code is not spent: keys come before it.
+                completion = complete(callback).await;
+            }
         }
         documents::keep(app, open);
         return completion;

@@ -289,9 +289,10 @@ impl Attempt<'_> {
     ) -> Result<Session, Error> {
         let identity = &self.identity;
         let longest = now + TimeDelta::seconds(self.client.refresh_token_ttl);
-        let expires_at = identity
+        let ends_at = identity
             .session_expires_at
             .map_or(longest, |limit| limit.min(longest));
+        let (now, ends_at) = (Timestamp(now), Timestamp(ends_at));
         let session = Session {
             id: SessionId::generate(&*app.clock, &*app.entropy),
             organization_id: self.open.scope.organization(),
@@ -299,13 +300,13 @@ impl Attempt<'_> {
             connection_id: self.open.connection.id,
             login_id: self.stored.login.id,
             state: SessionState::Active,
-            created_at: Timestamp(now),
-            expires_at: Timestamp(expires_at),
+            created_at: now,
+            expires_at: self.client.session_expires_at(now, ends_at),
         };
         let claims = SessionClaims {
             connection_type: self.open.connection.kind.as_str().to_owned(),
             idp_subject: identity.idp_subject.clone(),
-            auth_time: identity.auth_time.unwrap_or(now).timestamp(),
+            auth_time: identity.auth_time.unwrap_or(now.0).timestamp(),
             acr: identity.acr.clone(),
             amr: identity.amr.clone(),
             groups: identity.groups.clone(),
@@ -313,6 +314,7 @@ impl Attempt<'_> {
             raw_attributes: identity.raw_attributes.clone(),
             session_index: identity.session_index.clone(),
             name_id: identity.name_id.clone(),
+            ends_at: Some(ends_at),
         };
         let scope = &self.open.scope;
         let idp = logout::idp_session(app, tx, scope, session.id, identity).await?;

@@ -22,7 +22,7 @@ pub async fn remove_user(
     let mut attempts = Attempts::default();
     loop {
         let result = remove_user_once(app, scope, user, source, cause).await;
-        if !attempts.again(&result) {
+        if !attempts.again(&result).await {
             return result;
         }
     }
@@ -106,6 +106,37 @@ fn without_one(group: StoredGroup, now: Timestamp) -> StoredGroup {
     }
 }
 
+/// How many users go in one transaction.
+const BATCH: usize = 1_000;
+
+/// Takes all but the last thousand users out of a directory, a thousand a transaction, each whole in itself. Who
+/// is interrupted begins again. People before groups: so a role never outlives what gave it.
+pub async fn thin_out(app: &App, scope: &DirectoryScope, cause: &Cause) -> Result<(), Error> {
+    let (db, organization) = (app.store.read(), scope.organization());
+    let ids = users::of_directory(&db, organization, scope.directory()).await?;
+    for batch in ids[..ids.len().saturating_sub(BATCH)].chunks(BATCH) {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = remove_batch(app, scope, batch, cause).await;
+            if !attempts.again(&result).await {
+                break result?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn remove_batch(
+    app: &App,
+    scope: &DirectoryScope,
+    batch: &[UserId],
+    cause: &Cause,
+) -> Result<(), Error> {
+    let tx = app.store.begin().await?;
+    remove_users(&tx, scope, batch, cause, Timestamp(app.clock.now())).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Deletes everything in a directory with its events, before the directory itself is deleted. A user who
 /// signs in by a connection too stays, without this source.
 pub async fn remove_directory(
@@ -114,11 +145,10 @@ pub async fn remove_directory(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<(), Error> {
-    const BATCH: usize = 1_000;
     let organization = scope.organization();
     let directory = scope.directory();
     let source = format!("/directories/{directory}");
-    for group in groups::all(tx, scope).await? {
+    for group in groups::lock_whole_directory(tx, scope).await? {
         let event = IdentityEvent::new(
             EventType::GroupDeleted,
             source.as_str(),
@@ -129,34 +159,48 @@ pub async fn remove_directory(
     }
     let ids = users::of_directory(tx, organization, directory).await?;
     for batch in ids.chunks(BATCH) {
-        let (stay, leave): (Vec<User>, Vec<User>) = users::lock(tx, organization, batch)
-            .await?
-            .into_iter()
-            .partition(|user| {
-                user.sources
-                    .iter()
-                    .any(|source| source.kind == "connection")
-            });
-        let leaving: Vec<UserId> = leave.iter().map(|user| user.id).collect();
-        sessions::end_sessions_of_users(tx, organization, &leaving, &source, cause, now).await?;
-        for user in leave {
-            let event = IdentityEvent::new(EventType::UserDeleted, source.as_str(), user.id, &user);
-            tx.record(organization, event, cause);
-        }
-        users::remove(tx, organization, &leaving).await?;
-        let staying: Vec<UserId> = stay.iter().map(|user| user.id).collect();
-        directory_users::remove_of_users(tx, scope, &staying).await?;
-        for before in stay {
-            let after = without_source(before.clone(), directory);
-            if let Some(change) = UserChange::between(&before, &after) {
-                let event =
-                    IdentityEvent::new(EventType::UserUpdated, source.as_str(), after.id, &after);
-                tx.record(organization, event.with_change(change), cause);
-            }
-        }
-        roles::recompute_users(tx, organization, &staying, &source, cause).await?;
+        remove_users(tx, scope, batch, cause, now).await?;
     }
     Ok(groups::remove_all(tx, scope).await?)
+}
+
+async fn remove_users(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    batch: &[UserId],
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let organization = scope.organization();
+    let directory = scope.directory();
+    let source = format!("/directories/{directory}");
+    directory_users::lock_of_users(tx, scope, batch).await?;
+    let (stay, leave): (Vec<User>, Vec<User>) = users::lock(tx, organization, batch)
+        .await?
+        .into_iter()
+        .partition(|user| {
+            user.sources
+                .iter()
+                .any(|source| source.kind == "connection")
+        });
+    let leaving: Vec<UserId> = leave.iter().map(|user| user.id).collect();
+    sessions::end_sessions_of_users(tx, organization, &leaving, &source, cause, now).await?;
+    for user in leave {
+        let event = IdentityEvent::new(EventType::UserDeleted, source.as_str(), user.id, &user);
+        tx.record(organization, event, cause);
+    }
+    users::remove(tx, organization, &leaving).await?;
+    let staying: Vec<UserId> = stay.iter().map(|user| user.id).collect();
+    directory_users::remove_of_users(tx, scope, &staying).await?;
+    for before in stay {
+        let after = without_source(before.clone(), directory);
+        if let Some(change) = UserChange::between(&before, &after) {
+            let event =
+                IdentityEvent::new(EventType::UserUpdated, source.as_str(), after.id, &after);
+            tx.record(organization, event.with_change(change), cause);
+        }
+    }
+    roles::recompute_users(tx, organization, &staying, &source, cause).await
 }
 
 /// A user is in groups of one directory only: the one that feeds it.

@@ -5,17 +5,17 @@ mod members;
 use std::collections::BTreeSet;
 
 use scim::{EntityTags, Group, Member, MemberOperation, PatchRequest, ScimError};
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 
 use self::members::Delta;
 use super::{Attempts, Push, Written, check};
 use crate::error::Error;
 use crate::flows::roles;
 use crate::ids::{DirectoryUserId, GroupId, UserId};
-use crate::model::{self, EventType, IdentityEvent, Timestamp};
+use crate::model::{self, EventType, IdentityEvent, RoleMapping, RoleSource, Timestamp};
 use crate::store::groups::{self, StoredGroup};
 use crate::store::memberships::{self, MemberRef};
-use crate::store::{Tx, directory_users, role_mappings};
+use crate::store::{Tx, directories, directory_users, role_mappings, user_roles};
 
 /// POST. Errors: 400 `invalidValue` for a member that the directory has not.
 pub async fn create_group(
@@ -26,7 +26,7 @@ pub async fn create_group(
     let mut attempts = Attempts::default();
     loop {
         let result = create_once(push, &group, &members).await;
-        if !attempts.again(&result) {
+        if !attempts.again(&result).await {
             return result;
         }
     }
@@ -63,6 +63,7 @@ async fn create_once(push: &Push, group: &Group, members: &[Member]) -> Result<S
     follow_members(push, &tx, &stored, &delta, now).await?;
     let names = [stored.resource.display_name()];
     recompute(push, &tx, stored.id, &names, delta.users()).await?;
+    recompute_claims(push, &tx, stored.id).await?;
     tx.commit().await?;
     Ok(stored)
 }
@@ -103,7 +104,7 @@ async fn change_group(
     let mut attempts = Attempts::default();
     loop {
         let result = change_once(push, id, if_match, &change).await;
-        if !attempts.again(&result) {
+        if !attempts.again(&result).await {
             return result;
         }
     }
@@ -145,6 +146,7 @@ async fn change_once(
     ];
     let mut affected = delta.users();
     if names[0] != names[1] {
+        keep_mapping(push, &tx, &stored, names[1]).await?;
         directory_users::touch_members(&tx, &push.scope, id, now).await?;
         let members = memberships::users_of_group(&tx, &push.scope, id).await?;
         affected.extend(members.into_iter().map(|(_, user)| user));
@@ -166,7 +168,7 @@ pub async fn delete_group(
     let mut attempts = Attempts::default();
     loop {
         let result = delete_once(push, id, if_match).await;
-        if !attempts.again(&result) {
+        if !attempts.again(&result).await {
             return result;
         }
     }
@@ -224,7 +226,61 @@ async fn delete_once(push: &Push, id: GroupId, if_match: Option<&EntityTags>) ->
     groups::remove(&tx, scope, id).await?;
     let affected = users.into_iter().map(|(_, user)| user).collect();
     recompute(push, &tx, id, &names, affected).await?;
+    recompute_claims(push, &tx, id).await?;
     Ok(tx.commit().await?)
+}
+
+/// A renamed group gives what it gave: where the old name was mapped, the group itself is from now on. The name
+/// stays mapped too, for another group that has it or comes to have it.
+async fn keep_mapping(push: &Push, tx: &Tx, before: &StoredGroup, name: &str) -> Result<(), Error> {
+    let (organization, directory) = (push.organization(), push.scope.directory());
+    let old = scim::fold(before.resource.display_name());
+    let names = [before.resource.display_name()];
+    if old == scim::fold(name)
+        || !role_mappings::maps_group(tx, organization, directory, before.id, &names).await?
+    {
+        return Ok(());
+    }
+    // Who puts another mapping there holds the directory.
+    directories::lock(tx, organization, directory).await?;
+    let source = RoleSource::Directory(directory);
+    let mappings = role_mappings::of_source(tx, organization, source).await?;
+    let mut kept = mappings.clone();
+    for by_name in &mappings {
+        let of_group = RoleMapping {
+            group_id: Some(before.id),
+            group_name: None,
+            role: by_name.role.clone(),
+        };
+        let maps_old = |name: &String| scim::fold(name) == old;
+        if by_name.group_name.as_ref().is_some_and(maps_old) && !kept.contains(&of_group) {
+            kept.push(of_group);
+        }
+    }
+    let event = IdentityEvent::change(
+        EventType::RoleMappingUpdated,
+        push.source(),
+        directory,
+        &shown(&mappings),
+        &shown(&kept),
+    );
+    if let Some(event) = event {
+        role_mappings::replace(tx, organization, source, &kept).await?;
+        tx.record(organization, event, &push.cause);
+    }
+    Ok(())
+}
+
+/// As the management API shows a directory's mapping.
+fn shown(mappings: &[RoleMapping]) -> Value {
+    let mappings = mappings.iter().map(|mapping| {
+        json!({
+            "group_id": mapping.group_id,
+            "group_display_name": mapping.group_name,
+            "role": mapping.role,
+        })
+    });
+    json!({"mappings": mappings.collect::<Vec<_>>()})
 }
 
 /// `group.updated`, when what the application sees of the group itself changed.
@@ -276,6 +332,22 @@ fn record_member(
     let event = IdentityEvent::new(event_type, push.source(), group.id, &group.to_model());
     let event = event.with_member(member.to_model());
     tx.record(push.organization(), event, &push.cause);
+}
+
+/// With its first group, the directory knows better than logins who is in which, and with its last it ceases
+/// to: the roles of those whose logins claim groups.
+async fn recompute_claims(push: &Push, tx: &Tx, group: GroupId) -> Result<(), Error> {
+    let organization = push.organization();
+    if !user_roles::logins_give_roles(tx, organization).await? {
+        return Ok(());
+    }
+    // One at a time, or each of two could take the other for the one that stays.
+    directories::lock(tx, organization, push.scope.directory()).await?;
+    if groups::has_others(tx, &push.scope, group).await? {
+        return Ok(());
+    }
+    let affected = user_roles::of_both(tx, &push.scope).await?;
+    roles::recompute_users(tx, organization, &affected, &push.source(), &push.cause).await
 }
 
 /// The roles of these users, if any mapping reads this group.

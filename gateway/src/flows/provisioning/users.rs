@@ -17,7 +17,7 @@ pub async fn create_user(push: &Push, user: User) -> Result<StoredUser, Error> {
     let mut attempts = Attempts::default();
     loop {
         let result = create_once(push, &user).await;
-        if !attempts.again(&result) {
+        if !attempts.again(&result).await {
             return result;
         }
     }
@@ -62,9 +62,7 @@ async fn create_once(push: &Push, user: &User) -> Result<StoredUser, Error> {
             let mut after = with_record(&before, record, now);
             after.sources.insert(0, source);
             announce(push, &tx, &before, &after, now).await?;
-            if default_role.is_some() {
-                recompute(push, &tx, user_id).await?;
-            }
+            recompute(push, &tx, user_id).await?;
         }
         None => {
             let mut made = record.into_user(user_id, organization.organization(), now, now);
@@ -116,7 +114,7 @@ async fn change_user(
     let mut attempts = Attempts::default();
     loop {
         let result = change_once(push, id, if_match, &change).await;
-        if !attempts.again(&result) {
+        if !attempts.again(&result).await {
             return result;
         }
     }
@@ -181,7 +179,7 @@ pub async fn delete_user(
     let mut attempts = Attempts::default();
     loop {
         let result = delete_once(push, id, if_match).await;
-        if !attempts.again(&result) {
+        if !attempts.again(&result).await {
             return result;
         }
     }

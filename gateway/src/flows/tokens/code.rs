@@ -55,10 +55,6 @@ pub async fn redeem(
         end_after_reuse(tx, &tenant, &session, request.request_id, now).await?;
         return Ok(Err(GrantRefusal::CodeReused));
     }
-    let user = match active_user(&tx, &tenant, &session).await? {
-        Ok(user) => user,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
     let scope: Vec<String> = code.scope.split(' ').map(str::to_owned).collect();
     let mut refresh_token = None;
     if scope.iter().any(|scope| scope == "offline_access") {
@@ -69,13 +65,18 @@ pub async fn redeem(
             application_id: client.id,
             scope: code.scope.clone(),
             created_at: now,
-            expires_at: session.session.expires_at,
+            // To the very end, so that a token used twice is known even where the session lay idle meanwhile.
+            expires_at: session.ends_at(),
             rotated_at: None,
         };
         tokens::insert_refresh_token(&tx, &tenant.scope, &stored).await?;
         refresh_token = Some(token);
     }
     tx.commit().await?;
+    let user = match active_user(app, &tenant, &session).await? {
+        Ok(user) => user,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     app.metrics.token_issued("authorization_code");
     let issue = Issue {
         tenant,

@@ -55,7 +55,7 @@ pub async fn refresh(
 
     let tx = app.store.begin().await?;
     let session = sessions::lock(&tx, &tenant.scope, token.session_id).await?;
-    let Some(session) = session.filter(|session| session.is_open(now)) else {
+    let Some(mut session) = session.filter(|session| session.is_open(now)) else {
         return Ok(Err(GrantRefusal::SessionEnded));
     };
     let successor = successor(&app.vault, request.refresh_token);
@@ -67,6 +67,10 @@ pub async fn refresh(
             ..token
         };
         tokens::insert_refresh_token(&tx, &tenant.scope, &stored).await?;
+        if let Some(ends_at) = session.claims.ends_at {
+            let expires_at = client.session_expires_at(now, ends_at);
+            sessions::move_end(&tx, &tenant.scope, &mut session, expires_at).await?;
+        }
     } else {
         let used = tokens::find_refresh_token(&tx, &tenant.scope, &token_hash).await?;
         let Some(used_at) = used.and_then(|token| token.rotated_at) else {
@@ -77,11 +81,11 @@ pub async fn refresh(
             return Ok(Err(GrantRefusal::RefreshTokenReused));
         }
     }
-    let user = match active_user(&tx, &tenant, &session).await? {
+    tx.commit().await?;
+    let user = match active_user(app, &tenant, &session).await? {
         Ok(user) => user,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    tx.commit().await?;
     app.metrics.token_issued("refresh_token");
     let issue = Issue {
         tenant,

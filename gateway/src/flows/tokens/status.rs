@@ -180,7 +180,11 @@ fn of_refresh(app: &App, refresh: LiveRefresh) -> Facts {
         client_id: token.application_id,
         token_type: None,
         iat: token.created_at.0.timestamp(),
-        exp: token.expires_at.0.timestamp(),
+        exp: token
+            .expires_at
+            .min(session.session.expires_at)
+            .0
+            .timestamp(),
         sub: session.session.user_id,
         aud: token.application_id,
         iss: app.public_url.as_str().to_owned(),

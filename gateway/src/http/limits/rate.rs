@@ -18,7 +18,7 @@ use governor::{
 };
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
-use super::super::client_ip::{ClientIp, peer_address};
+use super::super::client_ip::ClientIp;
 use crate::{error::Error, telemetry::Metrics};
 
 /// Callers that are remembered per limit. A caller is forgotten as soon as its bucket is full again.
@@ -255,9 +255,8 @@ where
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let known = request.data::<ClientIp>().copied();
-        let client = known.unwrap_or_else(|| ClientIp(peer_address(&request)));
-        match self.limit.limits.check(Limit::Address, client.network()) {
+        let network = ClientIp::network_of(&request);
+        match self.limit.limits.check(Limit::Address, network) {
             Ok(()) => Ok(self.inner.call(request).await?.into_response()),
             Err(limited) => {
                 let mut response = (self.limit.refuse)(&limited);

@@ -43,6 +43,10 @@ struct NewApplication {
     /// Seconds, 30 days by default; also a session's longest life.
     #[oai(validator(minimum(value = "1"), maximum(value = "31536000")))]
     refresh_token_ttl: Option<i64>,
+    /// Seconds without a refresh after which a session has expired; without it, a session lives to its end. At least
+    /// twice the longest life of an access token, so that whoever refreshes when one is over is in time.
+    #[oai(validator(minimum(value = "600"), maximum(value = "31536000")))]
+    session_idle_ttl: Option<i64>,
     backchannel_logout_uri: Option<String>,
     /// Where a sign-in that an identity provider starts is sent for a fresh request.
     initiate_login_uri: Option<String>,
@@ -70,6 +74,8 @@ struct ApplicationPatch {
     access_token_ttl: MaybeUndefined<i64>,
     #[oai(validator(minimum(value = "1"), maximum(value = "31536000")))]
     refresh_token_ttl: MaybeUndefined<i64>,
+    #[oai(validator(minimum(value = "600"), maximum(value = "31536000")))]
+    session_idle_ttl: MaybeUndefined<i64>,
     backchannel_logout_uri: MaybeUndefined<String>,
     initiate_login_uri: MaybeUndefined<String>,
     token_endpoint_auth_method: MaybeUndefined<ClientAuthMethod>,
@@ -282,6 +288,7 @@ impl NewApplication {
             refresh_token_ttl: self
                 .refresh_token_ttl
                 .unwrap_or(flow::DEFAULT_REFRESH_TOKEN_TTL),
+            session_idle_ttl: self.session_idle_ttl,
             backchannel_logout_uri: self.backchannel_logout_uri,
             initiate_login_uri: self.initiate_login_uri,
             token_endpoint_auth_method: asked.unwrap_or_else(|| usual_method(kind, by_keys)),
@@ -329,6 +336,8 @@ impl ApplicationPatch {
             self.refresh_token_ttl,
             flow::DEFAULT_REFRESH_TOKEN_TTL,
         );
+        self.session_idle_ttl
+            .update_to(&mut application.session_idle_ttl);
         self.backchannel_logout_uri
             .update_to(&mut application.backchannel_logout_uri);
         self.initiate_login_uri

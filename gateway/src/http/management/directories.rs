@@ -204,10 +204,8 @@ impl Directories {
         key: ApiKey<Write>,
         id: Path<DirectoryId>,
     ) -> Result<Deleted, Problem> {
-        let tx = app.store.begin().await?;
-        let scope = key.scope_owning(&tx, id.0).await?;
-        flow::remove(&app, &tx, &scope, id.0, &key.cause()).await?;
-        tx.commit().await?;
+        let scope = key.scope_owning(&app.store.read(), id.0).await?;
+        flow::remove_in_steps(&app, &scope, id.0, &key.cause()).await?;
         Ok(Deleted)
     }
 

@@ -1,5 +1,7 @@
 //! `/oauth/authorize` (RFC 6749 3.1): checked, routed, and on its way to the IdP.
 
+use std::net::IpAddr;
+
 use connectors::Begin;
 use poem::http::{StatusCode, header};
 use poem::web::Data;
@@ -15,7 +17,8 @@ use crate::flows::authorize::{
 use crate::flows::discovery::{self, Route};
 use crate::flows::login::{self, Browser, Refusal};
 use crate::flows::pushed_requests::{self, REQUEST_URI};
-use crate::http::login::Remembered;
+use crate::http::client_ip::ClientIp;
+use crate::http::login::{Remembered, SLOWED_DOWN};
 use crate::http::pages::{
     self, Choice, ChoosePage, ErrorPage, Page, PostFormPage, RememberedPage, SignInMessage,
     SignInPage,
@@ -23,6 +26,10 @@ use crate::http::pages::{
 use crate::http::{browser, error_page};
 use crate::model::{Application, DiscoveryMode};
 use crate::store::{OrgScope, RoutedConnection, applications, organizations};
+
+/// So many hints of one network may lead nowhere in a minute before the answer takes longer, as where an email is
+/// typed.
+const UNSLOWED_MISSES: u32 = 10;
 
 /// Longest form that an application may post here, in bytes.
 const MAX_FORM: usize = 64 * 1024;
@@ -51,7 +58,8 @@ async fn answer(app: &App, request: &Request, query: &str) -> Response {
         remembered: &remembered,
         keeps_email: false,
     };
-    let mut response = match authorize(app, query, visitor).await {
+    let network = ClientIp::network_of(request);
+    let mut response = match authorize(app, query, visitor, network).await {
         Ok(response) => response,
         Err(error) => error_page::internal(&error, &browser.request_id),
     };
@@ -157,7 +165,12 @@ pub(crate) struct Visitor<'a> {
     pub(crate) keeps_email: bool,
 }
 
-async fn authorize(app: &App, query: &str, visitor: Visitor<'_>) -> Result<Response, Error> {
+async fn authorize(
+    app: &App,
+    query: &str,
+    visitor: Visitor<'_>,
+    network: IpAddr,
+) -> Result<Response, Error> {
     let pushed = match pushed(app, query).await? {
         Ok(pushed) => pushed,
         Err(answer) => return Ok(answer),
@@ -168,7 +181,17 @@ async fn authorize(app: &App, query: &str, visitor: Visitor<'_>) -> Result<Respo
         Ok(read) => read,
         Err(answer) => return Ok(answer),
     };
+    let hinted = discovery::goes_by_hint(&request);
+    if hinted {
+        app.missed_hints.check(&network, app.clock.now())?;
+    }
     let route = discovery::route(app, &request).await?;
+    if hinted && route == Route::NoRoute {
+        let misses = app.missed_hints.note(network, app.clock.now());
+        if misses > UNSLOWED_MISSES {
+            tokio::time::sleep(SLOWED_DOWN).await;
+        }
+    }
     follow(app, route, request, &application, query, visitor).await
 }
 

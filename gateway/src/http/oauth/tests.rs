@@ -12,6 +12,7 @@ mod grants;
 mod negative;
 mod notices;
 mod par;
+mod redirect_table;
 mod refusals;
 mod rotation;
 mod status;

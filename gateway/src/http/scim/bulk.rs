@@ -14,6 +14,8 @@ use super::record::Record;
 use super::request::Call;
 use super::target::Target;
 use super::{MAX_BODY, serve_one};
+use crate::error::Error;
+use crate::http::limits::Limit;
 
 pub(super) const LIMITS: BulkLimits = BulkLimits {
     max_operations: 1_000,
@@ -148,6 +150,11 @@ impl Job<'_> {
             return Err(ErrorResponse::new(status, None, detail));
         }
         let method = Method::from_bytes(operation.method.as_bytes()).unwrap_or_default();
+        // Each counts as the request that it stands for.
+        let (app, directory) = (&self.call.push.app, self.call.push.scope.directory());
+        if let Err(limited) = app.rate_limits.check(Limit::Directory, directory) {
+            return Err(Refusal::from(Error::from(limited)).into_error_response());
+        }
         let call = self
             .call
             .operation(method, operation.version.as_deref(), &data);

@@ -10,6 +10,9 @@ use crate::error::{Error, Fault};
 use crate::http::limits::BodyRefused;
 use crate::store::StoreError;
 
+/// `Retry-After`, where other writers were in the way for too long.
+const BUSY_SECONDS: u64 = 2;
+
 /// Why a request is not served.
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -70,6 +73,10 @@ impl Refusal {
             Self::Error(Error::TooManyRequests { retry_after }) => {
                 response = response.header(header::RETRY_AFTER, *retry_after);
             }
+            Self::Error(Error::Store(error)) if error.is_transient() => {
+                tracing::warn!(%error, "a SCIM request lost every race");
+                response = response.header(header::RETRY_AFTER, BUSY_SECONDS);
+            }
             _ => self.log(),
         }
         response.body(body.to_json().to_string())
@@ -96,6 +103,11 @@ impl Refusal {
         };
         match self {
             Self::Error(Error::Scim(error)) => error.into(),
+            // Nobody's version was wrong, so it is no conflict: the same request will do.
+            Self::Error(Error::Store(error)) if error.is_transient() => {
+                let detail = "others are changing the same resource; send the request again";
+                new(StatusCode::SERVICE_UNAVAILABLE, None, detail)
+            }
             Self::Error(error) => {
                 let status = error.status();
                 let scim_type = match error {
@@ -140,5 +152,17 @@ impl Refusal {
                 new(status, None, &refused.to_string())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_race_lost_to_the_end_is_503_and_says_when_to_come_back() {
+        let response = Refusal::from(StoreError::Stale).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
     }
 }

@@ -10,6 +10,7 @@ use super::{cursor, search};
 use crate::error::Error;
 use crate::flows::provisioning::{self, Written};
 use crate::ids::GroupId;
+use crate::model::EventType;
 use crate::store::groups::{self, StoredGroup};
 use crate::store::memberships;
 use crate::store::scim_list;
@@ -24,6 +25,7 @@ pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let stored = provisioning::create_group(&call.push, group, members).await?;
     let (name, members) = (stored.resource.display_name(), stored.member_count);
     call.say_created(ResourceType::Group, name, members);
+    note_shared_name(&call, &stored).await?;
     let location = ResourceType::Group.location(&call.base_url, &stored.meta().id);
     Ok(shown(&call, &projection, stored)
         .await?
@@ -56,6 +58,7 @@ pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
         resource.resource.display_name(),
         changed,
     );
+    note_new_name(&call, &resource).await?;
     shown(&call, &projection, resource).await
 }
 
@@ -71,6 +74,7 @@ pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
         resource.resource.display_name(),
         changed,
     );
+    note_new_name(&call, &resource).await?;
     if resource.member_count > MEMBERS_IN_ANSWER && !projection.is_chosen() {
         return Ok(Answer::no_content().of_version(&resource.meta()));
     }
@@ -97,7 +101,9 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
         sort.as_ref(),
         cursor.as_ref(),
     );
-    let page = scim_list::groups(&call.push.app.store.read(), &call.push.scope, listing).await?;
+    let page = scim_list::groups(&call.push.app.store.read(), &call.push.scope, listing)
+        .await
+        .map_err(search::unread)?;
     let next = match page.next {
         Some(after) => Some(cursor::next(call, &query, of, true, Some(after)).await?),
         None => None,
@@ -121,6 +127,25 @@ async fn shown(
     let meta = group.meta();
     let rendered = render(call, projection, vec![group]).await?;
     Ok(Answer::ok(search::one(rendered)).of_version(&meta))
+}
+
+/// As [`note_shared_name`], if this request renamed the group.
+async fn note_new_name(call: &Call, group: &StoredGroup) -> Result<(), Refusal> {
+    if call.push.events.count(EventType::GroupUpdated) > 0 {
+        note_shared_name(call, group).await?;
+    }
+    Ok(())
+}
+
+/// Two groups of one name are allowed (SCIM.md section 4), but a mapping by name means both.
+async fn note_shared_name(call: &Call, group: &StoredGroup) -> Result<(), Refusal> {
+    let (db, scope) = (call.push.app.store.read(), &call.push.scope);
+    if groups::shares_name(&db, scope, group).await? {
+        let directory = scope.directory();
+        tracing::warn!(%directory, group = %group.id, "another group has the same displayName");
+        call.notes.warn("another group has the same displayName");
+    }
+    Ok(())
 }
 
 /// The wanted part of each group. Members are read for all of them at once, and only where they are wanted.

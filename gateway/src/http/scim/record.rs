@@ -59,6 +59,7 @@ impl Caller {
 pub(super) struct Notes {
     body: OnceLock<String>,
     summary: OnceLock<String>,
+    warning: OnceLock<&'static str>,
 }
 
 impl Notes {
@@ -70,6 +71,11 @@ impl Notes {
     pub(super) fn unreadable(&self, bytes: usize) {
         self.body
             .get_or_init(|| format!("({bytes} bytes that are not JSON)"));
+    }
+
+    /// What is allowed and yet may surprise, behind what was done.
+    pub(super) fn warn(&self, warning: &'static str) {
+        self.warning.get_or_init(|| warning);
     }
 
     /// What was done, in words.
@@ -129,6 +135,10 @@ impl Record {
                 let body = answer.body().map(excerpt::body);
                 let said = self.notes.summary.get().cloned();
                 let summary = said.unwrap_or(self.default_summary);
+                let summary = match self.notes.warning.get() {
+                    Some(warning) => format!("{summary}; {warning}"),
+                    None => summary,
+                };
                 (
                     answer.status().as_u16(),
                     None,

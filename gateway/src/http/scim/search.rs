@@ -8,6 +8,7 @@ use super::cursor::{self, Cursor};
 use super::error::Refusal;
 use super::request::Call;
 use super::{groups, users};
+use crate::store::StoreError;
 use crate::store::scim_list::{self, Listing, Start};
 
 /// One list after the other. An attribute that only one of the types has matches none of the other; one
@@ -25,13 +26,21 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
     if of_users.is_none() && of_groups.is_none() {
         query.filter(ResourceType::User, call.quirks())?;
     }
+    let (users_by, groups_by) = (
+        query.sort(ResourceType::User),
+        query.sort(ResourceType::Group),
+    );
+    // What one type can't be sorted by leaves it as it is; what neither can is no sort key.
+    if groups_by.is_err() {
+        users_by.clone()?;
+    }
     let (db, scope) = (call.push.app.store.read(), &call.push.scope);
     let cursor = cursor::open(call, &query, None).await?;
     let whole = listing(call, &query, None, None, cursor.as_ref());
     let past_users = cursor.as_ref().is_some_and(|cursor| cursor.in_groups);
     let (mut resources, mut total, mut next) = (Vec::new(), 0, None);
     if let Some(filter) = &of_users {
-        let sort = query.sort(ResourceType::User).ok().flatten();
+        let sort = users_by.ok().flatten();
         let listing = Listing {
             sort: sort.as_ref(),
             filter: filter.as_ref(),
@@ -43,13 +52,15 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
             },
             ..whole
         };
-        let page = scim_list::users(&db, scope, listing).await?;
+        let page = scim_list::users(&db, scope, listing)
+            .await
+            .map_err(unread)?;
         total += page.total;
         next = page.next.map(|after| (false, Some(after)));
         resources.extend(users::render(call, &query.projection, page.resources).await?);
     }
     if let Some(filter) = &of_groups {
-        let sort = query.sort(ResourceType::Group).ok().flatten();
+        let sort = groups_by.ok().flatten();
         let shown = u64::try_from(resources.len()).unwrap_or(u64::MAX);
         let listing = Listing {
             sort: sort.as_ref(),
@@ -62,7 +73,9 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
             limit: whole.limit.saturating_sub(shown),
             ..whole
         };
-        let page = scim_list::groups(&db, scope, listing).await?;
+        let page = scim_list::groups(&db, scope, listing)
+            .await
+            .map_err(unread)?;
         total += page.total;
         // Users fill the page to its last place: the groups begin the next one.
         if next.is_none() && cursor.is_some() {
@@ -81,6 +94,14 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
     let filter = query.filter.as_deref();
     call.say_found("users and groups", filter, resources.len(), total);
     Ok(page(&query, total, resources, next))
+}
+
+/// A list that the database gave up on (RFC 7644 table 9 has `tooMany` for it).
+pub(super) fn unread(error: StoreError) -> Refusal {
+    if error.is_too_slow() {
+        return ScimError::ListTooSlow.into();
+    }
+    error.into()
 }
 
 /// The part of the resources that the query asks for.
@@ -102,6 +123,7 @@ pub(super) fn listing<'a>(
             None => Start::Index(u64::try_from(offset).unwrap_or(u64::MAX).min(1 << 62)),
         },
         limit: u64::try_from(query.count).unwrap_or(u64::MAX),
+        with_members: query.projection.wants(ResourceType::Group, "members"),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The SCIM face without a socket, on SQLite or, with `TEST_DATABASE=postgres`, on PostgreSQL.
 
 mod bulk;
+mod claims;
 mod concurrent;
 mod cost;
 mod cursors;
 mod filters;
 mod flows;
+mod large;
 mod log;
 mod stories;
 
@@ -57,12 +59,16 @@ fn now() -> Timestamp {
 
 impl Gateway {
     pub(super) async fn start() -> Self {
+        Self::with_rate_limits("off").await
+    }
+
+    pub(super) async fn with_rate_limits(limits: &str) -> Self {
         let database = Database::fresh().await;
         let key = format!("k1:{}=", "A".repeat(43));
         let variable = |name: &str| match name {
             "TENON_DATABASE_URL" => Some(database.url.clone()),
             "TENON_ENCRYPTION_KEYS" => Some(key.clone()),
-            "TENON_RATE_LIMITS" => Some("off".to_owned()),
+            "TENON_RATE_LIMITS" => Some(limits.to_owned()),
             _ => None,
         };
         let config = Config::load(None, variable).unwrap();

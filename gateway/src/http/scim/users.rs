@@ -87,7 +87,9 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
         sort.as_ref(),
         cursor.as_ref(),
     );
-    let page = scim_list::users(&call.push.app.store.read(), &call.push.scope, listing).await?;
+    let page = scim_list::users(&call.push.app.store.read(), &call.push.scope, listing)
+        .await
+        .map_err(search::unread)?;
     let next = match page.next {
         Some(after) => Some(cursor::next(call, &query, of, false, Some(after)).await?),
         None => None,

@@ -18,6 +18,7 @@ pub struct Model {
     pub id_token_signing_alg: SigningAlgorithm,
     pub access_token_ttl: i64,
     pub refresh_token_ttl: i64,
+    pub session_idle_ttl: Option<i64>,
     pub backchannel_logout_uri: Option<String>,
     pub initiate_login_uri: Option<String>,
     pub discovery: DiscoveryMode,

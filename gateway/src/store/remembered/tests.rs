@@ -94,6 +94,7 @@ async fn a_rotated_secret_and_a_removed_application_are_noticed() {
             id_token_signing_alg: SigningAlgorithm::Rs256,
             access_token_ttl: 300,
             refresh_token_ttl: 300,
+            session_idle_ttl: None,
             backchannel_logout_uri: None,
             initiate_login_uri: None,
             token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,

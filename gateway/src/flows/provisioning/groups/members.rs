@@ -49,22 +49,42 @@ impl Delta {
     fn all(&self) -> impl Iterator<Item = &MemberRef> {
         self.added.iter().chain(&self.removed)
     }
-
-    /// Who leaves and comes back in one request has not moved.
-    fn follow(&mut self, removed: Vec<MemberRef>, added: Vec<MemberRef>) {
-        for member in removed {
-            cancel_or_push(&mut self.added, &mut self.removed, member);
-        }
-        for member in added {
-            cancel_or_push(&mut self.removed, &mut self.added, member);
-        }
-    }
 }
 
-fn cancel_or_push(opposite: &mut Vec<MemberRef>, list: &mut Vec<MemberRef>, member: MemberRef) {
-    match opposite.iter().position(|other| *other == member) {
-        Some(index) => drop(opposite.swap_remove(index)),
-        None => list.push(member),
+/// Who has moved so far, in which order and which way. Who leaves and comes back in one request has not.
+#[derive(Default)]
+struct Moves {
+    of: HashMap<MemberRef, (usize, Way)>,
+    count: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    In,
+    Out,
+}
+
+impl Moves {
+    fn follow(&mut self, members: Vec<MemberRef>, way: Way) {
+        for member in members {
+            self.count += 1;
+            match self.of.remove(&member) {
+                Some((_, before)) if before != way => {}
+                _ => drop(self.of.insert(member, (self.count, way))),
+            }
+        }
+    }
+
+    fn into_delta(self) -> Delta {
+        let mut moves: Vec<_> = self.of.into_iter().collect();
+        moves.sort_unstable_by_key(|(_, (number, _))| *number);
+        let (added, removed): (Vec<_>, Vec<_>) =
+            moves.into_iter().partition(|(_, (_, way))| *way == Way::In);
+        let members = |moves: Vec<(MemberRef, _)>| moves.into_iter().map(|(member, _)| member);
+        Delta {
+            added: members(added).collect(),
+            removed: members(removed).collect(),
+        }
     }
 }
 
@@ -76,7 +96,7 @@ pub(super) async fn apply(
     operations: Vec<MemberOperation>,
     now: Timestamp,
 ) -> Result<Delta, Error> {
-    let mut delta = Delta::default();
+    let mut moves = Moves::default();
     for operation in operations {
         let (removed, added) = match operation {
             MemberOperation::Add(members) => {
@@ -105,9 +125,10 @@ pub(super) async fn apply(
                 (removed, add(push, tx, group, &members, now).await?)
             }
         };
-        delta.follow(removed, added);
+        moves.follow(removed, Way::Out);
+        moves.follow(added, Way::In);
     }
-    Ok(delta)
+    Ok(moves.into_delta())
 }
 
 async fn add(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use poem::http::Method;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -13,10 +14,13 @@ use crate::model::{Directory, DirectoryState, DirectoryToken, Profile, SessionSt
 use crate::store::users::UserRecord;
 use crate::store::{directories, users};
 
-/// As many people at once, each with as many deactivations: a thousand interleavings.
-const PEOPLE: usize = 8;
-const TURNS: usize = 125;
+/// As many people at once, each with as many deactivations, each beside as many sessions that refresh and as many
+/// that begin, every one after a pause of its own: a thousand interleavings.
+const PEOPLE: usize = 4;
+const TURNS: usize = 32;
+const SESSIONS: usize = 4;
 const REFRESHES: usize = 2;
+const _: () = assert!(PEOPLE * TURNS * SESSIONS * 2 >= 1000);
 
 /// One directory, as its provider reaches it.
 struct Provider {
@@ -146,72 +150,93 @@ impl Desk {
         assert_eq!(access, json!({"active": false}));
     }
 
-    /// How many refreshes were in time, and whether the code of the other sign-in was.
+    /// Redeemed once, then refreshed for as long as it goes: all the tokens, and how many refreshes were in time.
+    async fn refreshed(&self, tokens: Value, done: &watch::Sender<usize>) -> (Vec<Value>, usize) {
+        let mut held = vec![tokens];
+        while held.len() <= REFRESHES {
+            let answer = self.refresh(&held[held.len() - 1]["refresh_token"]).await;
+            if answer.status != 200 {
+                assert_eq!(answer.refusal(), (400, "invalid_grant"));
+                break;
+            }
+            done.send_modify(|done| *done += 1);
+            held.push(answer.json);
+        }
+        let in_time = held.len() - 1;
+        (held, in_time)
+    }
+
+    /// One deactivation beside several sessions that refresh and several that begin: for each of the first how many
+    /// refreshes were in time, and for each of the others whether its code was.
     async fn race(
         &self,
         provider: &Provider,
         person: &Person,
         chance: &mut Chance,
-    ) -> (usize, bool) {
+    ) -> (Vec<usize>, Vec<bool>) {
         let theirs = async || {
             self.code_with(|_, session| session.user_id = person.user)
                 .await
         };
-        let (code, first) = theirs().await;
-        let (unused, second) = theirs().await;
-        let tokens = self.redeem(&code).await.ok();
+        let (mut first, mut unused, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..SESSIONS {
+            let (code, session) = theirs().await;
+            first.push(self.redeem(&code).await.ok());
+            let (other, another) = theirs().await;
+            unused.push(other);
+            sessions.extend([session, another]);
+        }
         let (done, mut refreshed) = watch::channel(0);
-        let after = usize::try_from(chance.below(REFRESHES as u64)).unwrap();
-        let pauses = [chance.pause(), chance.pause(), chance.pause()];
-        let [first_pause, second_pause, third_pause] = pauses;
-        let refreshes = async {
-            first_pause.await;
-            let mut held = vec![tokens];
-            while held.len() <= REFRESHES {
-                let answer = self.refresh(&held[held.len() - 1]["refresh_token"]).await;
-                if answer.status != 200 {
-                    assert_eq!(answer.refusal(), (400, "invalid_grant"));
-                    break;
-                }
-                done.send_replace(held.len());
-                held.push(answer.json);
+        let after = chance.below((SESSIONS * REFRESHES) as u64);
+        let after = usize::try_from(after).unwrap();
+        let refreshes = first.into_iter().map(|tokens| {
+            let (pause, done) = (chance.pause(), &done);
+            async move {
+                pause.await;
+                self.refreshed(tokens, done).await
             }
-            held
-        };
-        let redemption = async {
-            second_pause.await;
-            self.redeem(&unused).await
-        };
+        });
+        let refreshes = join_all(refreshes.collect::<Vec<_>>());
+        let redemptions = unused.iter().map(|code| {
+            let pause = chance.pause();
+            async move {
+                pause.await;
+                self.redeem(code).await
+            }
+        });
+        let redemptions = join_all(redemptions.collect::<Vec<_>>());
+        let pause = chance.pause();
         let deactivation = async {
             refreshed.wait_for(|done| *done >= after).await.unwrap();
-            third_pause.await;
+            pause.await;
             self.set_active_by_scim(provider, person, false).await;
         };
-        let (mut held, redeemed, ()) = tokio::join!(refreshes, redemption, deactivation);
-        let refreshed = held.len() - 1;
-        let mut newest: Vec<Value> = held.drain(refreshed..).collect();
-        let in_time = redeemed.status == 200;
-        if in_time {
-            newest.push(redeemed.json);
-        } else {
-            assert_eq!(redeemed.refusal(), (400, "invalid_grant"));
+        let (held, redeemed, ()) = tokio::join!(refreshes, redemptions, deactivation);
+        let (held, refreshes): (Vec<_>, Vec<_>) = held.into_iter().unzip();
+        let mut tokens: Vec<Value> = held.into_iter().filter_map(|mut held| held.pop()).collect();
+        let mut redemptions = Vec::new();
+        for answer in redeemed {
+            redemptions.push(answer.status == 200);
+            if answer.status == 200 {
+                tokens.push(answer.json);
+            } else {
+                assert_eq!(answer.refusal(), (400, "invalid_grant"));
+            }
         }
-        for tokens in &newest {
-            self.assert_dead(tokens).await;
-        }
+        // One session's in full; that the others are over is seen below.
+        self.assert_dead(&tokens[0]).await;
         // It is not only that the person may not enter: nothing is left that would open once they may again.
         self.set_active_by_scim(provider, person, true).await;
-        for tokens in held.iter().chain(&newest) {
-            let status = self.introspect(&tokens["access_token"]).await;
-            assert_eq!(status, json!({"active": false}));
-            let refused = self.refresh(&tokens["refresh_token"]).await;
-            assert_eq!(refused.refusal(), (400, "invalid_grant"));
+        for tokens in &tokens {
+            self.assert_dead(tokens).await;
         }
-        assert_eq!(self.redeem(&unused).await.refusal(), (400, "invalid_grant"));
-        for session in [first, second] {
+        for code in &unused {
+            assert_eq!(self.redeem(code).await.refusal(), (400, "invalid_grant"));
+        }
+        for session in sessions {
             assert_eq!(self.session_state(session).await, SessionState::Revoked);
         }
-        (refreshed, in_time)
+        (refreshes, redemptions)
     }
 }
 
@@ -231,17 +256,24 @@ async fn deprovision_cutoff() {
             outcomes
         })
     });
-    let mut outcomes = Vec::new();
+    let (mut refreshes, mut redemptions) = (Vec::new(), Vec::new());
     for person in people.collect::<Vec<_>>() {
-        outcomes.extend(person.await.unwrap());
+        for (refreshed, redeemed) in person.await.unwrap() {
+            refreshes.extend(refreshed);
+            redemptions.extend(redeemed);
+        }
     }
     // It was a race: no side was always first.
     for refreshed in 0..=REFRESHES {
-        let times = outcomes.iter().filter(|(other, _)| *other == refreshed);
-        assert!(times.count() > 0, "never {refreshed} refreshes in time");
+        assert!(
+            refreshes.contains(&refreshed),
+            "never {refreshed} refreshes in time"
+        );
     }
     for in_time in [false, true] {
-        let times = outcomes.iter().filter(|(_, other)| *other == in_time);
-        assert!(times.count() > 0, "the code was never in time: {in_time}");
+        assert!(
+            redemptions.contains(&in_time),
+            "the code was never in time: {in_time}"
+        );
     }
 }

@@ -154,6 +154,7 @@ impl Desk {
                 id_token_signing_alg: SigningAlgorithm::Es256,
                 access_token_ttl: 300,
                 refresh_token_ttl: 2_592_000,
+                session_idle_ttl: None,
                 backchannel_logout_uri: None,
                 initiate_login_uri: None,
                 token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
@@ -213,6 +214,7 @@ impl Desk {
             raw_attributes: [("urn:oid:0.9.2342".to_owned(), json!(["ada"]))].into(),
             session_index: None,
             name_id: None,
+            ends_at: Some(session.expires_at),
         };
         let tx = self.app.store.begin().await.unwrap();
         sessions::insert(

@@ -1,10 +1,15 @@
 //! Codes and refresh tokens: once, and then nothing of the session is left (SECURITY-MODEL G12, G17, G18).
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
 use chrono::TimeDelta;
+use serde_json::{Value, json};
 
 use super::desk::{Desk, payload};
 use crate::flows::housekeeping;
-use crate::model::{SessionState, Timestamp};
+use crate::model::{SessionState, Timestamp, UserRole};
+use crate::store::{user_roles, users};
 
 #[tokio::test]
 async fn a_code_used_twice_ends_the_session_with_its_tokens() {
@@ -190,6 +195,77 @@ async fn a_deactivation_amid_refreshes_leaves_no_survivor() {
         }
         assert_eq!(desk.redeem(&unused).await.refusal(), (400, "invalid_grant"));
     }
+}
+
+const ROLE: &str = "admin";
+
+impl Desk {
+    /// As a directory's change of a group does it.
+    async fn set_role(&self, held: bool) {
+        let role = UserRole {
+            role: ROLE.to_owned(),
+            source: "grp_01jd8m0000000000000000000a".to_owned(),
+        };
+        let tx = self.app.store.begin().await.unwrap();
+        let user = [self.user];
+        users::lock(&tx, &self.scope, &user).await.unwrap();
+        let change = [(self.user, role)];
+        let (gained, lost): (&[_], &[_]) = if held { (&change, &[]) } else { (&[], &change) };
+        let written = user_roles::write(&tx, &self.scope, gained, lost);
+        written.await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+fn roles_of(tokens: &Value) -> [Value; 2] {
+    [&tokens["access_token"], &tokens["id_token"]].map(|token| payload(token)["roles"].clone())
+}
+
+/// SECURITY-MODEL G12: what a removal has acknowledged enters no token that is asked for then, whoever asks, and
+/// however many are under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_removed_role_enters_no_new_token() {
+    let desk = Desk::open().await;
+    desk.set_role(true).await;
+    let mut before = 0;
+    for turn in 0..60_u32 {
+        let code = desk.code().await;
+        let mut tokens = desk.redeem(&code).await.ok();
+        assert_eq!(roles_of(&tokens), [json!([ROLE]), json!([ROLE])]);
+        let unused = desk.code().await;
+        let (removed, refreshed) = (AtomicBool::new(false), AtomicU32::new(0));
+        let refreshes = async {
+            for _ in 0..4 {
+                let late = removed.load(Ordering::SeqCst);
+                tokens = desk.refresh(&tokens["refresh_token"]).await.ok();
+                let roles = roles_of(&tokens);
+                // One answer never says both.
+                assert_eq!(roles[0], roles[1]);
+                assert!(!late || roles[0] == json!([]), "{roles:?}");
+                before += u32::from(roles[0] != json!([]));
+                refreshed.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let removal = async {
+            // Beside each of them in turn, each time a little later.
+            while refreshed.load(Ordering::SeqCst) < turn % 4 {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::sleep(Duration::from_micros(200 * u64::from(turn / 4))).await;
+            desk.set_role(false).await;
+            removed.store(true, Ordering::SeqCst);
+            // Asked for after the acknowledgement.
+            desk.redeem(&unused).await.ok()
+        };
+        let ((), late) = tokio::join!(refreshes, removal);
+        assert_eq!(roles_of(&late), [json!([]), json!([])]);
+        let last = desk.refresh(&late["refresh_token"]).await.ok();
+        assert_eq!(roles_of(&last), [json!([]), json!([])]);
+        let userinfo = desk.userinfo(last["access_token"].as_str().unwrap()).await;
+        assert_eq!(userinfo.ok()["roles"], json!([]));
+        desk.set_role(true).await;
+    }
+    assert!((1..240).contains(&before), "it was a race: {before}");
 }
 
 #[tokio::test]

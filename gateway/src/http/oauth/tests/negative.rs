@@ -1,6 +1,7 @@
 //! Requests with one thing wrong, each refused with the specified error, and none of them changing anything.
 
 use poem::http::{Method, header};
+use serde_json::json;
 
 use super::desk::{CHALLENGE, Desk, REDIRECT_URI, SECRET, VERIFIER, basic, request};
 
@@ -110,6 +111,10 @@ fn wrong_requests() -> Vec<(Changes, &'static str)> {
         (one("max_age", "soon"), "invalid_request"),
         (one("max_age", "1.5"), "invalid_request"),
         (one("request", "a.b.c"), "request_not_supported"),
+        (one("registration", "{}"), "registration_not_supported"),
+        (one("id_token_hint", "x"), "invalid_request"),
+        (one("id_token_hint", "a.b.c"), "invalid_request"),
+        (twice("claims", "{}"), "invalid_request"),
         (one("organization_id", "acme"), "invalid_request"),
         (
             one("organization_id", "conn_01jd8m0000000000000000000a"),
@@ -289,6 +294,61 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// Right in what it asks and wrong in how: another method or media type, or a handle that is nobody's any more.
+async fn wrong_ways(desk: &Desk, proof: &str, asked: Vec<(String, String)>) -> usize {
+    let id = desk.client.to_string();
+    for path in [
+        "/oauth/token",
+        "/oauth/par",
+        "/oauth/revoke",
+        "/oauth/introspect",
+    ] {
+        assert_eq!(desk.get(path).await.status, 405, "GET {path}");
+        for (media_type, body) in [
+            ("application/json", json!({"token": "x"}).to_string()),
+            ("text/plain", changed(asked.clone(), &[])),
+            ("", changed(asked.clone(), &[])),
+        ] {
+            let post = request(Method::POST, path, Some(proof));
+            let answer = desk.send(post.content_type(media_type).body(body)).await;
+            let told = format!("{path} {media_type:?}");
+            assert_eq!(answer.refusal(), (400, "invalid_request"), "{told}");
+        }
+    }
+    let push = async || {
+        let post = request(Method::POST, "/oauth/par", Some(proof))
+            .content_type("application/x-www-form-urlencoded");
+        // Passed over where it is not supported (OIDC Core 5.5).
+        let claims = vec![("claims", Some(r#"{"id_token":{"acr":null}}"#.to_owned()))];
+        let answer = desk.send(post.body(changed(asked.clone(), &claims))).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json["request_uri"].as_str().unwrap().to_owned()
+    };
+    let other = desk.application(|_| ()).await.to_string();
+    let (foreign, used, expired) = (push().await, push().await, push().await);
+    let open = async |client: &str, uri: &str| {
+        let query = format!("client_id={client}&request_uri={uri}");
+        desk.get(&format!("/oauth/authorize?{query}")).await
+    };
+    assert_eq!(open(&id, &used).await.status, 200);
+    let unknown = "urn:ietf:params:oauth:request_uri:unknown".to_owned();
+    let handles = [
+        (&other, &foreign, 0),
+        (&id, &used, 0),
+        (&id, &unknown, 0),
+        (&id, &expired, 90),
+    ];
+    for (client, uri, after) in handles {
+        desk.advance(chrono::TimeDelta::seconds(after));
+        let answer = open(client, uri).await;
+        assert_eq!(answer.status, 400, "{uri}");
+        assert_eq!(answer.header(header::LOCATION), "", "{uri}");
+        let code = answer.headers.get("tenon-error").unwrap();
+        assert_eq!(code, "invalid_request_uri", "{uri}");
+    }
+    4 * 4 + handles.len()
+}
+
 #[tokio::test]
 async fn every_wrong_request_gets_the_specified_error_and_changes_nothing() {
     let desk = Desk::open().await;
@@ -416,10 +476,11 @@ async fn every_wrong_request_gets_the_specified_error_and_changes_nothing() {
         }
         count += 1;
     }
-    assert!(count >= 100, "{count}");
     // None of it changed anything.
     desk.redeem(&code).await.ok();
     desk.refresh(&tokens["refresh_token"]).await.ok();
+    count += wrong_ways(&desk, &proof, right("/oauth/par", "", "")).await;
+    assert!(count >= 100, "{count}");
     assert_eq!(
         desk.session_state(session).await,
         crate::model::SessionState::Active

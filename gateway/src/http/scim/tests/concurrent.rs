@@ -76,3 +76,29 @@ async fn two_directories_and_sixteen_clients_misplace_no_row() {
         }
     }
 }
+
+#[tokio::test]
+async fn of_ten_writers_with_one_tag_exactly_one_wins() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    let user = format!("/Users/{}", acme.user("ada").await);
+    let group = format!("/Groups/{}", acme.group("Engineers", &[]).await);
+    for (path, named) in [(user, "userName"), (group, "displayName")] {
+        let writers = (0..10).map(|n| {
+            let (acme, path) = (acme.clone(), path.clone());
+            let body = json!({named: format!("writer {n}")}).to_string();
+            tokio::spawn(async move {
+                let held = [("if-match", "W/\"1\"")];
+                acme.send(Method::PUT, &path, &held, body).await.status
+            })
+        });
+        let mut statuses = Vec::new();
+        for writer in writers.collect::<Vec<_>>() {
+            statuses.push(writer.await.unwrap().as_u16());
+        }
+        statuses.sort_unstable();
+        assert_eq!(statuses[0], 200, "{path}");
+        assert_eq!(statuses[1..], [412; 9], "{path}");
+        assert_eq!(acme.find(&path).await["meta"]["version"], "W/\"2\"");
+    }
+}

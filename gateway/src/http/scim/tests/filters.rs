@@ -5,7 +5,7 @@ mod random;
 use proptest::prelude::RngExt;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 use scim::filter::MAX_LENGTH;
-use scim::{Filter, ListQuery, ResourceType};
+use scim::{ListQuery, ResourceType, ScimError};
 use serde_json::Map;
 
 use self::random::Writer;
@@ -58,8 +58,16 @@ async fn compare(acme: &Client, random: &mut TestRng, resource_type: ResourceTyp
         if text.len() > MAX_LENGTH {
             continue;
         }
-        let filter = Filter::parse(resource_type, &text, &Default::default());
-        let filter = filter.unwrap_or_else(|error| panic!("{text}: {error}"));
+        let query = ListQuery {
+            filter: Some(text.clone()),
+            ..ListQuery::default()
+        };
+        let filter = match query.filter(resource_type, &Default::default()) {
+            Ok(filter) => filter.unwrap(),
+            // It would read everything too often.
+            Err(ScimError::FilterTooSlow { .. }) => continue,
+            Err(error) => panic!("{text}: {error}"),
+        };
         let matching: Vec<_> = all.iter().filter(|one| filter.matches(one)).collect();
         let expected: Vec<&Value> = matching.iter().map(|resource| &resource["id"]).collect();
         let query = format!(

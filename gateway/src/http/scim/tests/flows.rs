@@ -250,7 +250,21 @@ async fn groups_become_roles_and_every_change_of_the_cause_changes_them() {
     let path = format!("/Groups/{group}");
     let rename = json!([{"op": "replace", "path": "displayName", "value": "Others"}]);
     acme.patch(&path, rename).await.expect(200);
-    assert_eq!(roles().await, ["member"]);
+    assert_eq!(roles().await, ["admin", "member"]);
+    let source = RoleSource::Directory(acme.directory);
+    let db = gateway.app.store.read();
+    let rows = role_mappings::of_source(&db, &acme.organization, source).await;
+    let rows = rows.unwrap();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert_eq!(rows[0].group_name.as_deref(), Some("ADMINS"));
+    assert_eq!(rows[1].group_id.unwrap().to_string(), group);
+    let events = acme.events().await;
+    let told = events
+        .iter()
+        .rfind(|event| event["type"] == "role_mapping.updated");
+    let told = &told.unwrap()["data"];
+    assert_eq!(told["object"]["mappings"][1]["group_id"], group);
+    assert_eq!(told["previous"]["mappings"].as_array().unwrap().len(), 1);
     let back = json!([{"op": "replace", "path": "displayName", "value": "Admins"}]);
     acme.patch(&path, back).await.expect(200);
     assert_eq!(roles().await, ["admin", "member"]);
@@ -293,8 +307,6 @@ async fn groups_become_roles_and_every_change_of_the_cause_changes_them() {
     assert_eq!(
         changed,
         [
-            (json!(["member"]), json!(["admin", "member"])),
-            (json!(["admin", "member"]), json!(["member"])),
             (json!(["member"]), json!(["admin", "member"])),
             (json!(["admin", "member"]), json!(["admin"])),
             (json!(["admin"]), json!([])),
@@ -355,4 +367,70 @@ async fn discovery_search_and_the_unknown_answer_as_the_standard_says() {
     assert_eq!(counted["Resources"], json!([]));
     let refused = acme.get("/Users?filter=password%20pr").await.expect(400);
     assert_eq!(refused.json["scimType"], "invalidFilter");
+}
+
+#[tokio::test]
+async fn a_group_is_written_whole_or_not_at_all_and_by_its_version() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    let ada = acme.user("ada").await;
+    let path = format!("/Groups/{}", acme.group("Engineers", &[]).await);
+    let before = (acme.find(&path).await, acme.events().await.len());
+    let late = json!([
+        {"op": "replace", "path": "displayName", "value": "Builders"},
+        {"op": "add", "path": "members", "value": [{"value": ada}]},
+        {"op": "add", "path": "members", "value": [{"value": "dusr_01jdxyzdxyzdxyzdxyzdxyzdxy"}]},
+    ]);
+    let refused = acme.patch(&path, late).await.expect(400);
+    assert_eq!(refused.json["scimType"], "invalidValue");
+    let after = (acme.find(&path).await, acme.events().await.len());
+    assert_eq!(after, before);
+
+    let fresh = [("if-none-match", "W/\"1\"")];
+    acme.send(Method::GET, &path, &fresh, "").await.expect(304);
+    let stale = [("if-match", "W/\"7\"")];
+    let body = json!({"displayName": "Builders"}).to_string();
+    let patch = json!({"schemas": [PATCH], "Operations": [
+        {"op": "replace", "path": "displayName", "value": "Builders"},
+    ]});
+    for (method, body) in [
+        (Method::PUT, body),
+        (Method::PATCH, patch.to_string()),
+        (Method::DELETE, String::new()),
+    ] {
+        acme.send(method, &path, &stale, body).await.expect(412);
+    }
+    assert_eq!(acme.find(&path).await, before.0);
+}
+
+#[tokio::test]
+async fn what_is_written_is_answered_in_the_parts_asked_for() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    let body = json!({"schemas": [USER], "userName": "ada", "title": "Countess"});
+    let made = acme
+        .post("/Users?attributes=title", body.clone())
+        .await
+        .expect(201);
+    let path = format!("/Users/{}", made.id());
+    let put = acme
+        .put(&format!("{path}?excludedAttributes=userName"), body)
+        .await
+        .expect(200)
+        .json;
+    let change = json!([{"op": "replace", "path": "title", "value": "Engineer"}]);
+    let patched = acme
+        .patch(&format!("{path}?attributes=title"), change)
+        .await;
+    let patched = patched.expect(200).json;
+    for (answer, title) in [(&made.json, "Countess"), (&patched, "Engineer")] {
+        assert_eq!(answer["title"], title);
+        assert_eq!(answer["userName"], Value::Null, "{answer}");
+        assert_eq!(answer["schemas"], json!([USER]));
+    }
+    assert_eq!(put["title"], "Countess");
+    assert_eq!(
+        (&put["userName"], &put["id"]),
+        (&Value::Null, &made.json["id"])
+    );
 }

@@ -497,3 +497,21 @@ async fn a_directory_that_is_deleted_takes_its_rows_along_and_nobody_elses() {
         "{metrics}"
     );
 }
+
+#[tokio::test]
+async fn a_second_group_of_one_name_is_made_and_warned_of() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    acme.group("Engines", &[]).await;
+    acme.group("ENGINES", &[]).await;
+    let other = format!("/Groups/{}", acme.group("Other", &[]).await);
+    let rename = json!([{"op": "replace", "path": "displayName", "value": "engines"}]);
+    acme.patch(&other, rename).await.expect(200);
+    let told: Vec<bool> = acme
+        .summaries()
+        .await
+        .iter()
+        .map(|summary| summary.ends_with("; another group has the same displayName"))
+        .collect();
+    assert_eq!(told, [false, true, false, true]);
+}
