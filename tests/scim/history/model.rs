@@ -42,11 +42,27 @@ impl Model {
         }
     }
 
-    /// The roles that a mapping by group name gives a person.
-    pub(crate) fn roles(&self, id: &str, mapped: &[(&str, &str)]) -> BTreeSet<String> {
-        let teams = self.teams.values().filter(|team| team.members.contains(id));
-        let roles = teams.filter_map(|team| mapped.iter().find(|(name, _)| *name == team.name));
-        roles.map(|(_, role)| (*role).to_owned()).collect()
+    /// The roles that mappings by a group's name, or by its id, give a person.
+    pub(crate) fn roles(
+        &self,
+        id: &str,
+        by_name: &[(&str, &str)],
+        by_id: &BTreeSet<(String, String)>,
+    ) -> BTreeSet<String> {
+        let is_in = |team: &str| {
+            self.teams
+                .get(team)
+                .is_some_and(|it| it.members.contains(id))
+        };
+        let named = self.teams.iter().flat_map(|(team, it)| {
+            let mapped = by_name.iter().filter(|(name, _)| *name == it.name);
+            mapped.map(move |(_, role)| (team.as_str(), *role))
+        });
+        let by_id = by_id.iter();
+        let all = named.chain(by_id.map(|(team, role)| (team.as_str(), role.as_str())));
+        all.filter(|(team, _)| is_in(team))
+            .map(|(_, role)| role.to_owned())
+            .collect()
     }
 
     /// The same of what two lists of the server show, which agree about who is in what.

@@ -52,6 +52,7 @@ async fn compare(acme: &Client, random: &mut TestRng, resource_type: ResourceTyp
         let mut writer = Writer {
             random: &mut *random,
             resource_type,
+            resources: &all,
             held: &held,
         };
         let text = writer.filter();
@@ -86,7 +87,7 @@ async fn compare(acme: &Client, random: &mut TestRng, resource_type: ResourceTyp
         telling += usize::from(!found.is_empty() && found.len() < all.len());
     }
     assert!(
-        telling > FILTERS / 4,
+        telling > FILTERS / 8,
         "only {telling} filters tell any from others"
     );
 }

@@ -122,6 +122,7 @@ pub(super) fn user(random: &mut TestRng) -> Value {
 pub(super) struct Writer<'a> {
     pub(super) random: &'a mut TestRng,
     pub(super) resource_type: ResourceType,
+    pub(super) resources: &'a [Map<String, Value>],
     /// Texts that the resources hold, ids and times among them.
     pub(super) held: &'a [String],
 }
@@ -224,11 +225,11 @@ impl Writer<'_> {
         };
         let operators: Vec<_> = CompareOperator::ALL.into_iter().filter(fits).collect();
         let operator = operators[self.random.random_range(0..operators.len())];
-        let operand = self.operand(leaf.kind, operator);
+        let operand = self.operand(path, leaf.kind, operator);
         format!("{name} {} {operand}", self.cased(operator.as_str()))
     }
 
-    fn operand(&mut self, kind: Kind, operator: CompareOperator) -> String {
+    fn operand(&mut self, path: AttributePath, kind: Kind, operator: CompareOperator) -> String {
         let is_equality = matches!(operator, CompareOperator::Equal | CompareOperator::NotEqual);
         if is_equality && self.random.random_range(0..12) == 0 {
             return self.cased("null");
@@ -240,7 +241,7 @@ impl Writer<'_> {
             )
             .to_owned(),
             Kind::DateTime => self.time(),
-            _ => self.text(),
+            _ => self.text(path),
         }
     }
 
@@ -260,13 +261,16 @@ impl Writer<'_> {
         json!(at.to_rfc3339()).to_string()
     }
 
-    /// A text that a resource has, or a piece of one, in some case and some spelling of JSON.
-    fn text(&mut self) -> String {
+    /// A text that a resource has, mostly in this place, or a piece of one, in some case and some spelling of JSON.
+    fn text(&mut self, path: AttributePath) -> String {
         let text = match self.random.random_range(0..20) {
-            0 => String::new(),
-            1..8 => text(self.random),
-            _ => self.held[self.random.random_range(0..self.held.len())].clone(),
+            0 => Some(String::new()),
+            1..4 => Some(text(self.random)),
+            4..6 => None,
+            _ => self.held_at(path),
         };
+        let text =
+            text.unwrap_or_else(|| self.held[self.random.random_range(0..self.held.len())].clone());
         let length = text.chars().count();
         let text: String = match self.random.random_range(0..3) {
             0 if length > 1 => {
@@ -282,5 +286,17 @@ impl Writer<'_> {
             return format!("\"{}\"", units.collect::<String>());
         }
         json!(text).to_string()
+    }
+
+    /// What the resource that chance picks has there.
+    fn held_at(&mut self, path: AttributePath) -> Option<String> {
+        let resource = &self.resources[self.random.random_range(0..self.resources.len())];
+        let values = path.values(resource);
+        if values.is_empty() {
+            return None;
+        }
+        let value = &values[self.random.random_range(0..values.len())];
+        let text = value[path.sub.map_or("value", |sub| sub.name)].as_str();
+        text.or(value.as_str()).map(str::to_owned)
     }
 }
