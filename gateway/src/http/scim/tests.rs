@@ -9,6 +9,7 @@ mod filters;
 mod flows;
 mod large;
 mod log;
+mod nested;
 mod schemas;
 mod stories;
 
