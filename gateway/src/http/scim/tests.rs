@@ -10,6 +10,7 @@ mod flows;
 mod large;
 mod log;
 mod nested;
+mod provenance;
 mod schemas;
 mod stories;
 
