@@ -131,6 +131,34 @@ async fn random_filters_find_what_the_reference_finds() {
     compare(&acme, random, ResourceType::Group).await;
 }
 
+/// `meta` is columns and what the server knows by itself, no rows as other complex attributes are.
+#[tokio::test]
+async fn brackets_behind_meta_find_what_its_parts_would() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    acme.user("ada").await;
+    acme.group("Engineers", &[]).await;
+    for (endpoint, filter, count) in [
+        ("/Users", "meta[resourceType eq \"User\"]", 1),
+        ("/Users", "META[ResourceType ge \"V\"]", 0),
+        (
+            "/Users",
+            "not (meta[created lt \"2020-01-01T00:00:00Z\"])",
+            1,
+        ),
+        (
+            "/Users",
+            "meta[version eq \"W/\\\"1\\\"\" and not (location pr)]",
+            0,
+        ),
+        ("/Groups", "meta[resourceType sw \"Gr\" and location pr]", 1),
+        ("/Groups", "meta[created pr].resourceType eq \"Group\"", 1),
+    ] {
+        let query = format!("{endpoint}?filter={}", encoded(filter));
+        assert_eq!(resources(&acme, &query).await.len(), count, "{filter}");
+    }
+}
+
 #[tokio::test]
 async fn pages_are_sorted_as_the_reference_sorts() {
     let gateway = Gateway::start().await;
