@@ -54,8 +54,8 @@ pub struct SamlNotes {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OidcNotes {
-    /// Hosts of its issuers: a connection to one of them follows this file's rules about tenants, whatever name
-    /// somebody gave the provider.
+    /// Hosts of its issuers, with all below where one begins with a dot: a connection to one of them follows this
+    /// file's rules about tenants, whatever name somebody gave the provider.
     pub hosts: Vec<String>,
     /// The claim that identifies a person instead of `sub`: Entra ID's `sub` differs per application, its
     /// `oid` is the directory's own id.
@@ -120,7 +120,8 @@ pub fn find(id: Option<&str>) -> &'static Provider {
 pub fn of_issuer(issuer: &str) -> Option<&'static Provider> {
     let url = url::Url::parse(issuer).ok()?;
     let host = url.host_str()?;
-    let lists = |provider: &&Provider| provider.oidc.hosts.iter().any(|known| known == host);
+    let is = |known: &String| known == host || known.starts_with('.') && host.ends_with(known);
+    let lists = |provider: &&Provider| provider.oidc.hosts.iter().any(is);
     PROVIDERS.iter().find(lists)
 }
 
@@ -192,14 +193,21 @@ mod tests {
         "email_missing",
     ];
 
-    #[test]
-    fn every_saml_provider_has_words_of_its_own_notes_and_a_recorded_shape() {
-        let fixtures =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/saml/accept");
-        let shapes: Vec<String> = std::fs::read_dir(fixtures)
+    /// The names of the recorded sign-ins.
+    fn shapes(protocol: &str) -> Vec<String> {
+        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../fixtures")
+            .join(protocol)
+            .join("accept");
+        std::fs::read_dir(fixtures)
             .unwrap()
             .map(|folder| folder.unwrap().file_name().into_string().unwrap())
-            .collect();
+            .collect()
+    }
+
+    #[test]
+    fn every_saml_provider_has_words_of_its_own_notes_and_a_recorded_shape() {
+        let shapes = shapes("saml");
         for provider in all().iter().filter(|provider| provider.id != GENERIC) {
             if !provider.protocols.contains(&Protocol::Saml) {
                 continue;
@@ -223,15 +231,20 @@ mod tests {
     }
 
     /// What an admin meets while an OIDC connection is set up.
-    const OIDC_SET_UP: [&str; 4] = [
+    const OIDC_SET_UP: [&str; 8] = [
         "idp_error",
         "issuer_mismatch",
+        "discovery_invalid",
         "token_exchange_failed",
+        "client_secret_refused",
+        "audience_mismatch",
+        "signature_algorithm_forbidden",
         "email_missing",
     ];
 
     #[test]
-    fn every_oidc_provider_has_words_of_its_own() {
+    fn every_oidc_provider_has_words_of_its_own_notes_and_a_recorded_shape() {
+        let shapes = shapes("oidc");
         let oidc = |provider: &&Provider| provider.protocols.contains(&Protocol::Oidc);
         for provider in all().iter().filter(oidc) {
             for code in OIDC_SET_UP {
@@ -241,6 +254,15 @@ mod tests {
                 let saml = provider.saml.fix.get(code);
                 assert_ne!(saml, Some(&text), "{}: {code}", provider.id);
             }
+            let prefix = format!("{}-", provider.id);
+            assert!(
+                shapes.iter().any(|shape| shape.starts_with(&prefix)),
+                "{prefix}"
+            );
+            assert!(
+                provider.id == GENERIC || !provider.notes.is_empty(),
+                "{prefix}"
+            );
         }
     }
 
@@ -283,6 +305,13 @@ mod tests {
                 "https://login.microsoftonline.com/common/v2.0",
                 Some("entra"),
             ),
+            ("https://acme.okta.com/oauth2/default", Some("okta")),
+            ("https://acme.oktapreview.com", Some("okta")),
+            ("https://oauth.id.eu.jumpcloud.com/", Some("jumpcloud")),
+            ("https://okta.com", None),
+            ("https://acme-okta.com", None),
+            ("https://acme.okta.com.evil.example", None),
+            ("https://acme.login.microsoftonline.com", None),
             ("https://accounts.google.com.evil.example", None),
             ("https://evil.example/accounts.google.com", None),
             ("accounts.google.com", None),

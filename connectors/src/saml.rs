@@ -46,8 +46,8 @@ use crate::{
 /// rotations.
 const MAX_CERTIFICATES: usize = 16;
 
-/// SAML.md section 3.
-const SKEW_SECONDS: u16 = 60;
+/// How far the clocks of an IdP and of this machine may be apart, where the connection says nothing (SAML.md section 3).
+pub const SKEW_SECONDS: u16 = 60;
 const MAX_SKEW_SECONDS: u16 = 300;
 
 /// One SAML connection: its settings checked, its certificates and keys parsed.

@@ -59,10 +59,6 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         )
         .at("/oidc/:connection/callback", get(oidc::callback))
         .at("/oidc/:connection/jwks", get(oidc::jwks))
-        .at(
-            "/oidc/:connection/backchannel_logout",
-            post(oidc::backchannel_logout),
-        )
         .at("/oidc/:connection/logged_out", get(oidc::logged_out));
     let browser = assets::mount(browser, app.public_url.is_secure());
     let shell = Shell {
@@ -75,6 +71,11 @@ pub fn routes(app: &App, health: &Health) -> impl IntoEndpoint<Endpoint: 'static
         .at("/health/live", get(live).data(health.clone()))
         .at("/health/ready", get(ready).data(health.clone()))
         .at("/metrics", get(metrics_text))
+        // Counted for itself: when many sign out at once, one address tells of them all.
+        .at(
+            "/oidc/:connection/backchannel_logout",
+            post(oidc::backchannel_logout),
+        )
         .nest("/api", management::routes())
         .nest("/scim/v2", scim::routes(app))
         .nest(

@@ -1,4 +1,4 @@
-use integration::{Tenon, text};
+use integration::{RelyingParty, Tenon, text};
 use serde_json::{Value, json};
 
 use super::{fields, stranger};
@@ -321,4 +321,33 @@ async fn null_brings_back_what_an_application_is_without_a_field() {
             .remove("client_secret");
         shown
     });
+}
+
+#[tokio::test]
+async fn a_secret_that_leaked_is_dead_at_once_and_any_after_two_rotations() {
+    let tenon = Tenon::start().await;
+    let api = tenon.api();
+    let mut client = RelyingParty::register(&tenon).await;
+    let rotate = format!("/applications/{}/rotate_secret", client.client_id);
+    let first = client.client_secret.clone().expect("a secret");
+    let rotated = async |body: Value| {
+        let answer = api.post(&rotate, body).await.expect(200);
+        text(&answer["client_secret"])
+    };
+    let mut opens = async |secret: &str| {
+        client.client_secret = Some(secret.to_owned());
+        let form = [("token", "none of ours")];
+        let answer = client.call("/oauth/introspect", &form).await;
+        if answer.status == 401 {
+            assert_eq!(answer.json["error"], "invalid_client");
+            return false;
+        }
+        answer.expect(200)["active"] == false
+    };
+    let second = rotated(json!({})).await;
+    assert!(opens(&first).await && opens(&second).await);
+    let third = rotated(json!({})).await;
+    assert!(!opens(&first).await && opens(&second).await && opens(&third).await);
+    let fourth = rotated(json!({"revoke_previous": true})).await;
+    assert!(!opens(&second).await && !opens(&third).await && opens(&fourth).await);
 }

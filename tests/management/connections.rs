@@ -493,3 +493,88 @@ async fn a_stranger_discovers_nothing_of_another_organization() {
         .problem(404);
     stranger.delete(&one).await.problem(404);
 }
+
+#[tokio::test]
+async fn the_provider_goes_with_the_issuer_unless_somebody_names_it() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let connections = format!("{path}/connections");
+    let entra = "https://login.microsoftonline.com/8a6f2f4e-3c1d-4f0a-9b7e-2d5c8e1f0a3b/v2.0";
+    let to = |issuer: &str| json!({"issuer": issuer, "client_id": "c", "client_secret": "s"});
+    let made = async |issuer: &str, provider: Value| {
+        let mut body = json!({"name": "IdP", "type": "oidc", "oidc": to(issuer)});
+        if !provider.is_null() {
+            body["provider"] = provider;
+        }
+        api.post(&connections, body).await.expect(201)
+    };
+    for (issuer, provider) in [
+        (entra, json!("entra")),
+        (
+            "https://login.microsoftonline.com/acme.example",
+            json!("entra"),
+        ),
+        (
+            "https://sts.windows.net/8a6f2f4e-3c1d-4f0a-9b7e-2d5c8e1f0a3b/",
+            json!("entra"),
+        ),
+        ("https://accounts.google.com", json!("google")),
+        ("https://acme.okta.com/oauth2/default", json!("okta")),
+        ("https://idp.example", Value::Null),
+        (
+            "https://login.microsoftonline.com.evil.example",
+            Value::Null,
+        ),
+    ] {
+        assert_eq!(
+            made(issuer, Value::Null).await["provider"],
+            provider,
+            "{issuer}"
+        );
+    }
+    let patch = async |connection: &Value, body: Value| {
+        let one = format!("/connections/{}", text(&connection["id"]));
+        api.patch(&one, body).await.expect(200)["provider"].clone()
+    };
+    let move_to = |issuer: &str| json!({"oidc": {"issuer": issuer}});
+
+    // It moves along, and what is named in the same request counts.
+    let moved = made("https://idp.example", Value::Null).await;
+    assert_eq!(patch(&moved, move_to(entra)).await, "entra");
+    assert_eq!(patch(&moved, json!({"name": "Work"})).await, "entra");
+    assert_eq!(
+        patch(&moved, move_to("https://idp.example")).await,
+        Value::Null
+    );
+    let named = json!({"provider": "keycloak", "oidc": {"issuer": entra}});
+    assert_eq!(patch(&moved, named).await, "keycloak");
+    assert_eq!(
+        patch(&moved, move_to("https://accounts.google.com")).await,
+        "keycloak"
+    );
+
+    // So does what somebody typed, while it is that of the issuer.
+    let typed = made(entra, json!("Azure AD")).await;
+    assert_eq!(typed["provider"], "Azure AD");
+    assert_eq!(
+        patch(&typed, move_to("https://acme.okta.com")).await,
+        "okta"
+    );
+    let plain = made(entra, json!("generic")).await;
+    assert_eq!(
+        patch(&plain, move_to("https://accounts.google.com")).await,
+        "generic"
+    );
+
+    // One that has none at such an issuer keeps its people: another claim would make them somebody new.
+    let old = made(entra, Value::Null).await;
+    assert_eq!(patch(&old, json!({ "provider": null })).await, Value::Null);
+    let v1 = "https://login.microsoftonline.com/8a6f2f4e-3c1d-4f0a-9b7e-2d5c8e1f0a3b";
+    for issuer in [v1, entra] {
+        assert_eq!(patch(&old, move_to(issuer)).await, Value::Null);
+    }
+
+    let draft = json!({"name": "Later", "type": "oidc"});
+    let draft = api.post(&connections, draft).await.expect(201);
+    assert_eq!(patch(&draft, json!({ "oidc": to(entra) })).await, "entra");
+}

@@ -101,6 +101,9 @@ async fn a_logout_that_is_not_the_applications_own_ends_nothing_and_leads_nowher
         assert_eq!(page.status, 400, "{parameters:?}: {}", page.body);
         assert!(page.url.path().ends_with("/oauth/logout"), "{}", page.url);
     }
+    let id = &*signed_in.scene.app.client_id;
+    let page = signed_in.logout(&[("client_id", id)]).await;
+    assert!(page.body.contains("none was ended"), "{}", page.body);
     assert!(!signed_in.has_ended().await);
 }
 

@@ -239,10 +239,18 @@ async fn only_an_exact_redirect_uri_gets_an_answer() {
 #[tokio::test]
 async fn errors_go_back_with_standard_codes() {
     let scene = Scene::start().await;
+    let api = scene.tenon.api();
+    let other = api.organization("Other", &["other.example"]).await;
+    let draft = api.connection(&other, json!({"name": "IdP", "type": "saml"}));
+    let draft = text(&draft.await["id"]);
     for (query, error) in [
         ("prompt=none", "login_required"),
         (
             "prompt=none&login_hint=ada@nowhere.example",
+            "login_required",
+        ),
+        (
+            &*format!("prompt=none&connection_id={draft}"),
             "login_required",
         ),
         ("prompt=none%20login", "invalid_request"),

@@ -142,6 +142,41 @@ async fn inside_an_organization_only_an_address_of_its_verified_domains_joins() 
     assert_eq!(sub(&first, "zoe@elsewhere.example").await, outside);
 }
 
+/// CONTRACT section 5, as docs/api.md tells it: whoever connects an identity provider lets it speak for all of the
+/// organization's domains. Where another organization holds the domain it never does.
+#[tokio::test]
+async fn a_domains_route_is_no_wall_inside_its_organization() {
+    let scene = Scene::start(&["ada@acme.example", "zoe@contractors.example"]).await;
+    let api = scene.tenon.api();
+    let domains = ["acme.example", "contractors.example"];
+    let acme = api.organization("Acme", &domains).await;
+    let staff = scene.connect(&acme, "verified_only").await;
+    let contractors = scene.connect(&acme, "verified_only").await;
+    let org = text(&acme["id"]);
+    for domain in acme["domains"].as_array().expect("a list") {
+        let leads_to = match domain["domain"] == "acme.example" {
+            true => &staff,
+            false => &contractors,
+        };
+        let route = json!({"connection_id": leads_to["id"]});
+        let path = format!("/organizations/{org}/domains/{}", text(&domain["id"]));
+        api.patch(&path, route).await.expect(200);
+    }
+    let discovered = api
+        .post("/discovery", json!({"email": "ada@acme.example"}))
+        .await
+        .expect(200);
+    assert_eq!(discovered["connections"][0]["id"], staff["id"]);
+
+    let ada = scene.claims(&staff, "ada@acme.example").await;
+    let asserted = scene.claims(&contractors, "ada@acme.example").await;
+    assert_eq!(asserted["sub"], ada["sub"]);
+    assert_eq!(
+        asserted["connection_id"], contractors["id"],
+        "and it is told"
+    );
+}
+
 #[tokio::test]
 async fn an_address_that_the_idp_does_not_vouch_for_joins_nobody() {
     let mut impostor = Person::with_email("ADA@acme.example");

@@ -41,14 +41,20 @@ struct Jwk {
     y: Option<String>,
 }
 
-/// Reads the key set. Errors: `idp_unreachable`, `discovery_invalid`.
+/// Reads the key set. One without a key that could verify anything is a fault of the IdP's, and must not take the
+/// place of one that could. Errors: `idp_unreachable`, `discovery_invalid`.
 pub(super) async fn fetch(
     jwks_uri: &Url,
     http: &impl HttpClient,
 ) -> Result<Fetched<KeySet>, ConnectorError> {
     let (body, lifetime) = fetch::document(http, jwks_uri, MAX_KEY_SET_BYTES).await?;
-    let value = KeySet::parse(&body).map_err(|reason| ConnectorError::DiscoveryInvalid {
-        reason: format!("the keys at {jwks_uri} can't be read: {reason}"),
+    let usable = |set: KeySet| match set.keys.is_empty() {
+        true => Err("none of them is meant for signatures".to_owned()),
+        false => Ok(set),
+    };
+    let value = KeySet::parse(&body).and_then(usable).map_err(|reason| {
+        let reason = format!("the keys at {jwks_uri} can't be used: {reason}");
+        ConnectorError::DiscoveryInvalid { reason }
     })?;
     Ok(Fetched {
         value,

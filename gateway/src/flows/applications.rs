@@ -40,7 +40,7 @@ pub async fn create(
     Ok((stored.application, secret))
 }
 
-/// Gives a confidential application another secret; the one before works for a day more.
+/// Gives a confidential application another secret; the one before works for a day more, or with `leaked` no longer.
 ///
 /// # Errors
 /// `public_client` when the application has none.
@@ -48,6 +48,7 @@ pub async fn rotate_secret(
     app: &App,
     tx: &Tx,
     id: ApplicationId,
+    leaked: bool,
 ) -> Result<(Application, String), Error> {
     let mut stored = applications::lock(tx, id)
         .await?
@@ -68,7 +69,7 @@ pub async fn rotate_secret(
     let secret = new_secret(app);
     let until = (now + SECRET_OVERLAP).into();
     let previous = stored.secret_hash.replace(app.vault.hash(&secret));
-    stored.previous_secret = previous.map(|hash| (hash, until));
+    stored.previous_secret = previous.filter(|_| !leaked).map(|hash| (hash, until));
     stored.application.updated_at = now.into();
     applications::update(tx, &stored).await?;
     Ok((stored.application, secret))

@@ -13,7 +13,7 @@ mod rotation;
 mod settings;
 pub mod upkeep;
 
-use connectors::{Connector, Settings, SettingsProblem, SpKeys};
+use connectors::{Connector, Settings, SettingsProblem, SpKeys, provider};
 
 use crate::app::App;
 use crate::error::{Error, FieldProblem};
@@ -286,8 +286,9 @@ async fn apply(
     if let Some(name) = change.name {
         connection.name = name;
     }
-    if let Some(provider) = change.provider {
-        connection.provider = provider;
+    match change.provider {
+        Some(provider) => connection.provider = provider,
+        None => follow_issuer(&mut connection, &change.settings),
     }
     if let Some(policy) = change.email_domain_policy {
         connection.email_domain_policy = policy;
@@ -335,6 +336,24 @@ async fn apply(
         connection_keys::insert(tx, scope, connection.id, &stored).await?;
     }
     Ok(connection)
+}
+
+/// Where nobody names the provider, the issuer's host does: what a person's id is (Entra ID's `oid`) must not hang on
+/// whether somebody typed a name. A connection that has none at such an issuer keeps to that while the issuer's
+/// provider stays the same: by another claim, its people would be somebody new.
+fn follow_issuer(connection: &mut Connection, change: &SettingsChange) {
+    let issuer = change.oidc.as_ref().and_then(|oidc| oidc.issuer.as_ref());
+    let (Settings::Oidc(oidc), Some(issuer)) = (&connection.settings, issuer) else {
+        return;
+    };
+    let of = |issuer: &str| provider::of_issuer(issuer).map(|provider| provider.id.as_str());
+    let before = of(&oidc.issuer);
+    let after = issuer.as_deref().and_then(of);
+    let name = connection.provider.as_deref();
+    let named = name.map(|name| provider::find(Some(name)).id.as_str());
+    if before != after && named == before {
+        connection.provider = after.map(str::to_owned);
+    }
 }
 
 /// Every problem of the settings: of an active connection all, of any other only those of what is there.

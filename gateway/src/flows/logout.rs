@@ -40,6 +40,8 @@ pub enum Ended {
     Return { url: String },
     /// Nowhere: the application named no address. Its name, where it is known.
     Here { application: Option<String> },
+    /// Nowhere, and nothing has ended: nobody said which session.
+    Nothing { application: String },
 }
 
 /// Why nothing was ended. The person sees it as a page: an address that is not known to be the application's
@@ -104,6 +106,7 @@ pub async fn end_session(
         Ok(url) => url,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    let hinted = hint.is_some();
     let at_idp = match hint {
         Some(hint) => end(app, hint, url.as_deref(), asked.request_id).await?,
         None => None,
@@ -111,6 +114,9 @@ pub async fn end_session(
     Ok(Ok(match (at_idp, application, url) {
         (Some(begin), Some(application), _) => Ended::AtIdp(Box::new(application), begin),
         (_, _, Some(url)) => Ended::Return { url },
+        (_, Some(application), None) if !hinted => Ended::Nothing {
+            application: application.name,
+        },
         (_, application, None) => Ended::Here {
             application: application.map(|application| application.name),
         },

@@ -42,7 +42,7 @@ pub(super) fn mount(route: Route, app: &App) -> Route {
             metadata::JWKS,
             get(jwks::jwks)
                 .options(cors::preflight)
-                .with(anybody.clone())
+                .with(anybody)
                 .with(Cors),
         )
         // Counted by client, or by address where the client is not who it says.
@@ -79,7 +79,6 @@ pub(super) fn mount(route: Route, app: &App) -> Route {
             get(userinfo::userinfo)
                 .post(userinfo::userinfo)
                 .options(cors::preflight)
-                .with(anybody)
                 .with(Cors),
         )
 }

@@ -1,12 +1,16 @@
 //! What a customer's OIDC IdP speaks to (CONTRACT section 5): the redirect URI, one per connection, and beside it
 //! the connection's public keys and the two ends of a logout.
 
+use std::net::IpAddr;
+
 use connectors::{Callback, Connector};
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Body, IntoResponse, Request, Response, handler};
 use serde_json::json;
 
+use super::client_ip::ClientIp;
+use super::limits::Limit;
 use super::oauth::authorize::see_other;
 use super::oauth::error::described;
 use super::oauth::logout::signed_out;
@@ -90,7 +94,8 @@ pub(crate) async fn backchannel_logout(
     body: Body,
 ) -> Response {
     let request_id = browser::request_id(request);
-    match end_sessions(&app, &id, body, &request_id).await {
+    let network = ClientIp::network_of(request);
+    match end_sessions(&app, &id, body, network, &request_id).await {
         Ok(response) => response,
         Err(error) => error_page::internal(&error, &request_id),
     }
@@ -100,6 +105,7 @@ async fn end_sessions(
     app: &App,
     id: &str,
     body: Body,
+    network: IpAddr,
     request_id: &str,
 ) -> Result<Response, Error> {
     let open = match id.parse::<ConnectionId>() {
@@ -110,6 +116,8 @@ async fn end_sessions(
     else {
         return Ok(pages::error_of_status(StatusCode::NOT_FOUND, None).into_response());
     };
+    let caller = (open.connection.id, network);
+    app.rate_limits.check(Limit::Client, caller)?;
     let form = body.into_string().await.unwrap_or_default();
     let (parameters, _) = Parameters::parse(&form);
     let Some(token) = parameters.get("logout_token") else {

@@ -110,22 +110,32 @@ where
     Row: FromQueryResult + Send + Sync,
 {
     let condition = listing.filter.map(|filter| target.condition(filter));
-    let matching = select.filter(condition.unwrap_or_else(Condition::all));
+    let matching = select
+        .clone()
+        .filter(condition.unwrap_or_else(Condition::all));
     let mut rows: Vec<Keyed<Row>> = Vec::new();
     if listing.limit > 0 {
         let sort = listing.sort;
         let key = sort.and_then(|sort| Some((sort, target.sort_key(&sort.path)?)));
-        let mut query = matching.clone();
-        if let Some((sort, key)) = key.clone() {
-            let (order, nulls) = match sort.order {
-                SortOrder::Ascending => (Order::Asc, NullOrdering::Last),
-                SortOrder::Descending => (Order::Desc, NullOrdering::First),
-            };
-            query = query.order_by_with_nulls(key, order, nulls);
-        }
-        query = query.order_by(id.clone(), Order::Asc);
+        let in_order = |mut query: Select<E>| {
+            if let Some((sort, key)) = key.clone() {
+                let (order, nulls) = match sort.order {
+                    SortOrder::Ascending => (Order::Asc, NullOrdering::Last),
+                    SortOrder::Descending => (Order::Desc, NullOrdering::First),
+                };
+                query = query.order_by_with_nulls(key, order, nulls);
+            }
+            query.order_by(id.clone(), Order::Asc)
+        };
+        let mut query = in_order(matching.clone());
         query = match listing.start {
-            Start::Index(offset) => query.offset(offset).limit(listing.limit),
+            Start::Index(0) => query.limit(listing.limit),
+            // What is passed over is read from the index alone.
+            Start::Index(offset) => {
+                let mut ids = query.offset(offset).limit(listing.limit).into_query();
+                ids.clear_selects().expr(id.clone());
+                in_order(select.filter(id.clone().in_subquery(ids)))
+            }
             Start::Cursor(after) => {
                 if let Some((_, key)) = key.clone() {
                     query = query.expr_as(key.cast_as("TEXT"), SORT_KEY);

@@ -1,4 +1,4 @@
-//! `POST /discovery`: which organization signs in this domain. Answered from memory.
+//! `POST /discovery`: which organization signs in this domain, or a subdomain of it. Answered from memory.
 
 use std::sync::Arc;
 
@@ -30,7 +30,15 @@ pub(crate) async fn with_few(bench: &mut Bench) -> Known {
         let organization = api.organization(&domain, &[&domain]).await;
         idp.oidc_connection(&bench.tenon, &organization, json!({}))
             .await;
-        known.push((format!("ada@{domain}"), text(&organization["id"])));
+        let id = text(&organization["id"]);
+        let domains = format!("/organizations/{id}/domains");
+        let found = api.get(&domains).await.expect(200);
+        let path = format!("{domains}/{}", text(&found["data"][0]["id"]));
+        let body = json!({"include_subdomains": true});
+        api.patch(&path, body).await.expect(200);
+        for exact_or_below in ["", "mail."] {
+            known.push((format!("ada@{exact_or_below}{domain}"), id.clone()));
+        }
     }
     let organizations: Arc<[_]> = known.into();
     let cost = measured(bench, Arc::clone(&organizations)).await;

@@ -12,6 +12,7 @@ use integration::{Idp, text};
 use serde_json::{Value, json};
 
 use application::App;
+use oidc::OidcPath;
 use saml::SamlPath;
 
 use crate::{
@@ -24,8 +25,10 @@ const PEOPLE: usize = 40;
 
 /// To be repeated when there is more in the database.
 pub(crate) struct Again {
-    path: SamlPath,
-    cost: Cost,
+    saml: SamlPath,
+    saml_cost: Cost,
+    oidc: Arc<OidcPath>,
+    oidc_cost: Cost,
 }
 
 pub(crate) async fn measure(bench: &mut Bench) -> Again {
@@ -54,29 +57,40 @@ pub(crate) async fn measure(bench: &mut Bench) -> Again {
     let (idp, organization) = customer(bench, "unsigned.example").await;
     idp.saml_connection(&bench.tenon, &organization, json!({"sign_requests": false}))
         .await;
-    let path = SamlPath::new(Arc::clone(&es256), idp, false);
-    let cost = saml::measured(bench, &path).await;
+    let saml = SamlPath::new(Arc::clone(&es256), idp, false);
+    let saml_cost = saml::measured(bench, &saml).await;
     bench
         .report
-        .cost("SAML login, request not signed, ES256", cost, 0.6);
-    let again = Again { path, cost };
+        .cost("SAML login, request not signed, ES256", saml_cost, 0.6);
 
     let (idp, organization) = customer(bench, "oidc.example").await;
     idp.oidc_connection(&bench.tenon, &organization, json!({}))
         .await;
-    let cost = oidc::measured(bench, Arc::new(oidc::OidcPath::new(rs256, idp))).await;
+    let cost = oidc::measured(bench, &Arc::new(OidcPath::new(rs256, Arc::clone(&idp)))).await;
     bench.report.cost("OIDC login, RS256", cost, 1.5);
-    again
+    let oidc = Arc::new(OidcPath::new(es256, idp));
+    let oidc_cost = oidc::measured(bench, &oidc).await;
+    bench.report.cost("OIDC login, ES256", oidc_cost, None);
+    Again {
+        saml,
+        saml_cost,
+        oidc,
+        oidc_cost,
+    }
 }
 
 /// Now that there are more users, and so many organizations where they have been made.
 pub(crate) async fn again(bench: &mut Bench, again: &Again, organizations: Option<usize>) {
-    let cost = saml::measured(bench, &again.path).await;
-    let what = match organizations {
-        Some(count) => format!("SAML login, more users, {count} organizations: CPU against before"),
-        None => "SAML login, more users: CPU against before".to_owned(),
+    let more = match organizations {
+        Some(count) => format!("more users, {count} organizations: CPU against before"),
+        None => "more users: CPU against before".to_owned(),
     };
-    bench.report.growth(what, again.cost, cost, 1.1);
+    let cost = saml::measured(bench, &again.saml).await;
+    let what = format!("SAML login, {more}");
+    bench.report.growth(what, again.saml_cost, cost, 1.1);
+    let cost = oidc::measured(bench, &again.oidc).await;
+    let what = format!("OIDC login, {more}");
+    bench.report.growth(what, again.oidc_cost, cost, 1.1);
 }
 
 /// An organization with a domain, and its IdP with people in it.

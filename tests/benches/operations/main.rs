@@ -70,7 +70,9 @@ async fn report_on(kind: DatabaseKind, options: Options) -> Report {
     }
     if part("scim") {
         let directory = scim::measure(&mut bench).await;
-        scim::grow(&mut bench, directory).await;
+        for step in 1..options.scale.users.len() {
+            scim::grow(&mut bench, &directory, step).await;
+        }
         scim::members(&mut bench).await;
     }
     for step in 1..options.scale.organizations.len() {

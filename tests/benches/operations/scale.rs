@@ -19,8 +19,8 @@ pub(crate) struct Scale {
     pub(crate) deliveries: usize,
     /// Changes a second, while the time from change to delivery is measured.
     pub(crate) deliveries_per_second: u32,
-    /// Users of a directory, before and after it has grown.
-    pub(crate) users: [usize; 2],
+    /// Users of a directory, before and after it has grown, beside those that are created meanwhile.
+    pub(crate) users: [usize; 3],
     /// Members of a group.
     pub(crate) members: [usize; 2],
     pub(crate) organizations: [usize; 3],
@@ -37,7 +37,7 @@ impl Scale {
         lookups: 20_000,
         deliveries: 1_500,
         deliveries_per_second: 500,
-        users: [1_000, 100_000],
+        users: [1_000, 10_000, 100_000],
         members: [10, 10_000],
         organizations: [10, 10_000, 100_000],
     };
@@ -53,7 +53,7 @@ impl Scale {
         lookups: 400,
         deliveries: 100,
         deliveries_per_second: 100,
-        users: [100, 400],
+        users: [200, 1_000, 4_000],
         members: [10, 200],
         organizations: [10, 200, 2_000],
     };
@@ -69,7 +69,7 @@ impl Scale {
         lookups: 10,
         deliveries: 8,
         deliveries_per_second: 20,
-        users: [100, 110],
+        users: [100, 200, 300],
         members: [2, 4],
         organizations: [2, 4, 8],
     };

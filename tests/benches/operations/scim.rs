@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     load::{Bench, Cost},
     report::Goal::AtLeast,
+    seed,
 };
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -19,84 +20,115 @@ const GROUPS: usize = 8;
 /// One directory, the users in it, and what they cost while they were few.
 pub(crate) struct Directory {
     people: Arc<People>,
+    few: usize,
+    costs: Costs,
+}
+
+/// What is measured again when there are more.
+struct Costs {
     create: Cost,
     get: Cost,
-    filter: Cost,
+    by_name: Cost,
+    by_external_id: Cost,
+    by_email: Cost,
+    list: Cost,
+    deactivate: Cost,
 }
 
 /// A directory's client, and the ids of the users that it made.
 pub(crate) struct People {
     scim: Api,
     domain: String,
+    /// Those of the users that [`People::create`] made come in no order.
     ids: Mutex<Vec<String>>,
 }
 
 pub(crate) async fn measure(bench: &mut Bench) -> Directory {
     let people = Arc::new(People::of_new_directory(bench, "people.example").await);
-    let create = created(bench, &people, "SCIM create").await;
-    let few = bench.scale.users[0];
-    people.make(bench, few).await;
-
-    let get = got(bench, &people).await;
-    let filter = filtered(bench, &people).await;
-    let list = listed(bench, &people).await;
+    people.create(0).await;
+    people.seed(bench, bench.scale.users[0]).await;
+    let few = people.count();
+    let costs = Costs::measured(bench, &people, 0).await;
     let add = added(bench, &people, bench.scale.members[0]).await;
-    let deactivate = deactivated(bench).await;
 
     let report = &mut bench.report;
-    report.cost("SCIM create", create, 0.15);
-    report.cost("SCIM get", get, 0.06);
-    report.cost("SCIM filter userName eq", filter, 0.06);
-    report.cost("SCIM list of 100", list, 0.3);
-    report.cost("SCIM deactivate", deactivate, 0.15);
+    for (what, cost, goal) in costs.named() {
+        report.cost(format!("SCIM {what}, {few} users"), cost, goal);
+    }
     report.cost("SCIM add a member", add, 0.15);
-    let rate = create.per_second;
+    let rate = costs.create.per_second;
     report.figure("SCIM create by 8 clients", "/s", rate, AtLeast(1_200.0));
-    Directory {
-        people,
-        create,
-        get,
-        filter,
+    Directory { people, few, costs }
+}
+
+/// The same with as many users in the directory as `scale.users[step]` says.
+pub(crate) async fn grow(bench: &mut Bench, directory: &Directory, step: usize) {
+    let Directory { people, few, costs } = directory;
+    people.seed(bench, bench.scale.users[step]).await;
+    let many = people.count();
+    let now = Costs::measured(bench, people, step).await;
+    let report = &mut bench.report;
+    for ((what, before, _), (_, now, _)) in costs.named().into_iter().zip(now.named()) {
+        let what = format!("SCIM {what}, {few} to {many} users: CPU against before");
+        report.growth(what, before, now, 1.15);
     }
 }
 
-/// The same with many users in the directory.
-pub(crate) async fn grow(bench: &mut Bench, directory: Directory) {
-    let Directory { people, .. } = &directory;
-    let before = people.count();
-    let many = bench.scale.users[1];
-    people.make(bench, many).await;
-    let create = created(bench, people, "SCIM create among many").await;
-    let get = got(bench, people).await;
-    let filter = filtered(bench, people).await;
-    let what = |operation| {
-        let after = people.count();
-        format!("SCIM {operation}, {before} to {after} users: CPU against before")
-    };
-    let (created, got, filtered) = (what("create"), what("get"), what("filter"));
-    let report = &mut bench.report;
-    report.growth(created, directory.create, create, 1.15);
-    report.growth(got, directory.get, get, 1.15);
-    report.growth(filtered, directory.filter, filter, 1.15);
+impl Costs {
+    async fn measured(bench: &mut Bench, people: &Arc<People>, step: usize) -> Self {
+        let by_name = |number| {
+            let name = people.user_name(number);
+            format!("userName%20eq%20%22{name}%22")
+        };
+        let by_external_id = |number| format!("externalId%20eq%20%22{number:08}%22");
+        let by_email = |number| {
+            let email = people.user_name(number);
+            format!("emails.value%20eq%20%22{email}%22")
+        };
+        Self {
+            get: got(bench, people).await,
+            by_name: filtered(bench, people, by_name).await,
+            by_external_id: filtered(bench, people, by_external_id).await,
+            by_email: filtered(bench, people, by_email).await,
+            list: listed(bench, people).await,
+            create: created(bench, people).await,
+            // Last, when there are enough of them.
+            deactivate: deactivated(bench, people, step).await,
+        }
+    }
+
+    /// With the CPU that the server may take, in milliseconds.
+    fn named(&self) -> [(&'static str, Cost, f64); 7] {
+        [
+            ("create", self.create, 0.15),
+            ("get", self.get, 0.06),
+            ("filter userName eq", self.by_name, 0.06),
+            ("filter externalId eq", self.by_external_id, 0.06),
+            ("filter emails.value eq", self.by_email, 0.06),
+            ("list of 100", self.list, 0.3),
+            ("deactivate", self.deactivate, 0.15),
+        ]
+    }
 }
 
 /// One member more, in a large group against a small one.
 pub(crate) async fn members(bench: &mut Bench) {
     let people = Arc::new(People::of_new_directory(bench, "members.example").await);
     let [few, many] = bench.scale.members;
-    people.make(bench, many + bench.scale.writes * 2).await;
+    people.create(0).await;
+    people.seed(bench, many + bench.scale.writes * 2).await;
     let small = added(bench, &people, few).await;
     let large = added(bench, &people, many).await;
     let what = format!("SCIM add a member, {few} to {many} members: CPU against before");
     bench.report.growth(what, small, large, 1.15);
 }
 
-async fn created(bench: &mut Bench, people: &Arc<People>, name: &str) -> Cost {
+async fn created(bench: &mut Bench, people: &Arc<People>) -> Cost {
     let people = Arc::clone(people);
     let first = people.count();
     let writes = bench.scale.writes;
     bench
-        .cost(name, writes, move |number| {
+        .cost("SCIM create", writes, move |number| {
             let people = Arc::clone(&people);
             async move { people.create(first + number).await }
         })
@@ -118,17 +150,26 @@ async fn got(bench: &mut Bench, people: &Arc<People>) -> Cost {
         .await
 }
 
-async fn filtered(bench: &mut Bench, people: &Arc<People>) -> Cost {
+/// `filter` gives the one for a user's number, as it stands in a query.
+async fn filtered(
+    bench: &mut Bench,
+    people: &Arc<People>,
+    filter: impl Fn(usize) -> String,
+) -> Cost {
     let people = Arc::clone(people);
     let reads = bench.scale.reads;
+    // Not in the order of the rows.
+    let asked: Arc<[_]> = (0..people.count().min(reads))
+        .map(|number| number * 7919 % people.count())
+        .map(|number| (people.user_name(number), filter(number)))
+        .collect();
     bench
         .cost("SCIM filter", reads, move |number| {
-            let people = Arc::clone(&people);
+            let (people, asked) = (Arc::clone(&people), Arc::clone(&asked));
             async move {
-                // Not in the order of the rows.
-                let name = people.user_name(number * 7919 % people.count());
-                let filter = format!("/Users?filter=userName%20eq%20%22{name}%22");
-                let found = people.scim.get(&filter).await.expect(200);
+                let (name, filter) = &asked[number % asked.len()];
+                let found = people.scim.get(&format!("/Users?filter={filter}")).await;
+                let found = found.expect(200);
                 assert_eq!(found["totalResults"], 1, "{name}: {found}");
                 assert_eq!(found["Resources"][0]["userName"], *name);
             }
@@ -154,18 +195,19 @@ async fn listed(bench: &mut Bench, people: &Arc<People>) -> Cost {
         .await
 }
 
-/// In a directory of its own, so that the others stay as they are.
-async fn deactivated(bench: &mut Bench) -> Cost {
-    let people = Arc::new(People::of_new_directory(bench, "leavers.example").await);
+/// Users of their own at each step; they stay in the directory.
+async fn deactivated(bench: &mut Bench, people: &Arc<People>, step: usize) -> Cost {
+    let people = Arc::clone(people);
     let writes = bench.scale.writes;
-    people.make(bench, writes * 2).await;
+    // The first user is the model of those that come.
+    let first = 1 + step * writes * 2;
     let leave =
         json!({"schemas": [PATCH], "Operations": [{"op": "replace", "value": {"active": false}}]});
     bench
         .cost("SCIM deactivate", writes, move |number| {
             let (people, leave) = (Arc::clone(&people), leave.clone());
             async move {
-                let path = format!("/Users/{}", people.id(number));
+                let path = format!("/Users/{}", people.id(first + number));
                 let left = people.scim.patch(&path, leave).await.expect(200);
                 assert_eq!(left["active"], false);
             }
@@ -230,26 +272,22 @@ impl People {
         }
     }
 
-    /// Users until there are `count`, or as many as there is time for.
-    async fn make(self: &Arc<Self>, bench: &Bench, count: usize) {
-        let first = self.count();
-        if count <= first {
-            return;
-        }
-        let people = Arc::clone(self);
-        bench
-            .prepare(count - first, move |number| {
-                let people = Arc::clone(&people);
-                async move { people.create(first + number).await }
-            })
-            .await;
+    /// As many users as are missing to `count`, written into the database; at least one has been created.
+    async fn seed(&self, bench: &mut Bench, count: usize) {
+        let database = bench.tenon.database().url().to_owned();
+        bench.tenon.terminate().await;
+        let made = seed::users(&database, bench.kind, &self.domain, self.count()..count).await;
+        bench.tenon.restart().await;
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.extend(made);
     }
 
+    /// Everything that is its own holds its number in a form that [`seed::users`] replaces.
     pub(crate) async fn create(&self, number: usize) {
         let name = self.user_name(number);
         let user = json!({
             "schemas": [USER],
-            "externalId": format!("{:08}", number),
+            "externalId": format!("{number:08}"),
             "userName": name,
             "name": {"givenName": "Ada", "familyName": "Example"},
             "displayName": format!("Ada Example {number}"),

@@ -20,6 +20,11 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
+    /// The vendor's page that shows this shape.
+    source: Option<String>,
+    /// What of it is the vendor's own way.
+    #[serde(rename = "about")]
+    _about: Option<String>,
     now: DateTime<Utc>,
     settings: OidcSettings,
     expected: Pending,
@@ -134,6 +139,17 @@ async fn what_real_providers_send_is_accepted() {
     for folder in folders("accept") {
         let (case, done) = replay(&folder).await;
         let name = folder.display();
+        let generic = folder
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("generic-");
+        let source = case.source.as_deref().unwrap_or_default();
+        assert!(
+            generic || source.starts_with("https://"),
+            "{name}: whose shape is it?"
+        );
         let person: NormalizedIdentity = done
             .outcome
             .unwrap_or_else(|error| panic!("{name}: {}: {error}", error.code()));

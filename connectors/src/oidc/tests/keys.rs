@@ -81,6 +81,21 @@ async fn metadata_and_keys_survive_an_outage_of_the_provider() {
 }
 
 #[tokio::test]
+async fn a_key_set_without_keys_takes_no_good_one_s_place() {
+    let mut login = Login::new();
+    login.idp.cache_control = "max-age=300";
+    let connector = login.connector();
+    assert_eq!(login.code_with(&connector).await, "ok");
+    let keys = std::mem::take(&mut login.idp.keys);
+    login.later(TimeDelta::minutes(6));
+    assert_eq!(login.code_with(&connector).await, "ok");
+    let unheard_of = login.connector();
+    assert_eq!(login.code_with(&unheard_of).await, "discovery_invalid");
+    login.idp.keys = keys;
+    assert_eq!(login.code_with(&unheard_of).await, "ok");
+}
+
+#[tokio::test]
 async fn a_withdrawn_key_stops_counting_when_the_copy_ends() {
     let mut login = Login::new();
     let connector = login.connector();

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use connectors::saml::SKEW_SECONDS;
 use connectors::{
-    Callback, CheckName, Completion, Connector, ConnectorError, Expected, NormalizedIdentity, Trace,
+    Callback, CheckName, Completion, Connector, ConnectorError, Expected, NormalizedIdentity,
+    Settings, Trace,
 };
 
 use super::begin::{Pending, new_login, protocol};
 use super::{Browser, LOGIN_LIFETIME, OpenConnection, documents, response, unsolicited};
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::authorize::Prompt;
 use crate::flows::connections;
 use crate::flows::discovery::domain_of_email;
 use crate::ids::LoginId;
@@ -106,7 +110,9 @@ pub async fn complete(
         }
     };
     let mut trace = completion.trace;
-    if let Err(error) = check_email(app, open, &identity, &mut trace) {
+    let accepted = check_email(app, open, &identity, &mut trace)
+        .and_then(|()| check_fresh(open, &pending, &identity));
+    if let Err(error) = accepted {
         let mut pending = pending;
         pending.login.email = identity.email.clone();
         let refusal = record_failure(app, open, pending, trace, error, browser);
@@ -143,7 +149,7 @@ pub(super) async fn keep(
     app: &App,
     open: &OpenConnection,
     kept: Kept,
-    replay_ids: &[(String, chrono::DateTime<chrono::Utc>)],
+    replay_ids: &[(String, DateTime<Utc>)],
     browser: &Browser,
 ) -> Result<Answer, Error> {
     let Kept {
@@ -275,7 +281,7 @@ pub(super) async fn check_refreshed(
     open: &Arc<OpenConnection>,
     callback: Callback,
     expected: Option<&Expected>,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 ) -> Result<(Completion, Arc<OpenConnection>), Error> {
     let metadata_url = open.connection.metadata_url.as_ref();
     let again = metadata_url.map(|_| callback.clone());
@@ -295,7 +301,7 @@ pub(super) async fn check(
     open: &Arc<OpenConnection>,
     callback: Callback,
     expected: Option<&Expected>,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 ) -> Completion {
     if !matches!(&*open.connector, Connector::Saml(_)) {
         let complete = |callback| {
@@ -388,6 +394,34 @@ pub(crate) fn check_email(
     trace.observe(CheckName::Email, Some(&expected), Some(received));
     trace.pass(CheckName::Email);
     Ok(())
+}
+
+/// `prompt=login` wants a new authentication (OIDC Core 3.1.2.1), and an IdP may disregard what we asked of it. One that
+/// doesn't say when it authenticated is believed: only `max_age` obliges it to.
+fn check_fresh(
+    open: &OpenConnection,
+    pending: &StoredLogin,
+    identity: &NormalizedIdentity,
+) -> Result<(), ConnectorError> {
+    let asked = pending.request.as_ref();
+    if !asked.is_some_and(|request| request.prompt.contains(&Prompt::Login)) {
+        return Ok(());
+    }
+    let skew = match &open.connection.settings {
+        Settings::Saml(saml) => saml.skew_seconds.unwrap_or(SKEW_SECONDS),
+        Settings::Oidc(_) => SKEW_SECONDS,
+    };
+    let began = pending.login.created_at.0;
+    let shown = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    match identity.auth_time {
+        Some(at) if at + TimeDelta::seconds(skew.into()) < began => {
+            Err(ConnectorError::AssertionExpired {
+                until: format!("{}, since prompt=login wants a later sign-in", shown(at)),
+                now: shown(began),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn allowed_email(

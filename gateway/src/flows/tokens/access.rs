@@ -85,7 +85,10 @@ pub struct UserInfo {
 ///
 /// # Errors
 /// Ours alone; what is the caller's fault is the inner refusal.
-pub async fn userinfo(app: &App, token: &str) -> Result<Result<UserInfo, AccessRefusal>, Error> {
+pub async fn userinfo(
+    app: &App,
+    token: &str,
+) -> Result<Result<(ApplicationId, UserInfo), AccessRefusal>, Error> {
     let live = match open(app, token).await? {
         Ok(live) => live,
         Err(refusal) => return Ok(Err(refusal)),
@@ -106,11 +109,12 @@ pub async fn userinfo(app: &App, token: &str) -> Result<Result<UserInfo, AccessR
         attributes.extend(user.attributes.clone());
         attributes
     });
-    Ok(Ok(UserInfo {
+    let userinfo = UserInfo {
         claims: IdentityClaims::of(app, &tenant, &stored, &user, &scope),
         attributes,
         raw_attributes: profile.then_some(stored.claims.raw_attributes),
-    }))
+    };
+    Ok(Ok((stored.application_id, userinfo)))
 }
 
 /// An access token behind which everything lives.

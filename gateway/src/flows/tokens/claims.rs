@@ -87,7 +87,10 @@ impl IdentityClaims {
         let asked = |name: &str| scope.iter().any(|scope| scope == name);
         let email = user.email.clone().filter(|_| asked("email"));
         let said = &stored.claims;
-        let doubted = said.raw_attributes.get("email_verified") == Some(&Value::Bool(false));
+        let doubted = said
+            .raw_attributes
+            .get("email_verified")
+            .is_some_and(denied);
         let email_verified = email.as_deref().map(|email| {
             !doubted
                 && domain_of_email(email)
@@ -118,6 +121,16 @@ impl IdentityClaims {
     }
 }
 
+/// Whether an IdP's `email_verified` says no. Some send it as text, SAML in a list.
+fn denied(email_verified: &Value) -> bool {
+    match email_verified {
+        Value::Bool(verified) => !verified,
+        Value::String(text) => text.eq_ignore_ascii_case("false"),
+        Value::Array(values) => values.iter().any(denied),
+        _ => false,
+    }
+}
+
 /// A directory knows its groups better than a login that may be days old: what the login claimed counts for
 /// people whom no directory feeds.
 fn groups(user: &User, stored: &StoredSession) -> Vec<String> {
@@ -128,5 +141,27 @@ fn groups(user: &User, stored: &StoredSession) -> Vec<String> {
             .collect()
     } else {
         stored.claims.groups.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::denied;
+
+    #[test]
+    fn an_idp_says_no_in_several_ways() {
+        for no in [
+            json!(false),
+            json!("false"),
+            json!("False"),
+            json!(["false"]),
+        ] {
+            assert!(denied(&no), "{no}");
+        }
+        for no_no in [json!(true), json!("true"), json!(null), json!([]), json!(0)] {
+            assert!(!denied(&no_no), "{no_no}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Tag;
 use super::answer::{Answer, Created, Deleted, Done};
-use super::body::Body;
+use super::body::{Body, OptionalBody};
 use super::key::{ApiKey, Write};
 use super::once::{Attempt, Once};
 use super::page::{Cursor, Limit, Page, window};
@@ -91,6 +91,13 @@ struct ApplicationWithSecret {
     application: Application,
     /// Shown this once; null for an application that has none.
     client_secret: Option<String>,
+}
+
+/// How a secret changes over.
+#[derive(Debug, Default, Object)]
+struct SecretRotation {
+    /// End every secret before it at once.
+    revoke_previous: Option<bool>,
 }
 
 pub(super) struct Applications;
@@ -221,8 +228,8 @@ impl Applications {
 
     /// Give an application another secret.
     ///
-    /// The one before works for 24 hours more. 409 `public_client` for a public application, `no_client_secret`
-    /// for one that signs its own assertions.
+    /// The one before works for 24 hours more; with `revoke_previous`, for a secret that leaked, it ends at once. 409
+    /// `public_client` for a public application, `no_client_secret` for one that signs its own assertions.
     #[oai(
         path = "/applications/:id/rotate_secret",
         method = "post",
@@ -234,13 +241,15 @@ impl Applications {
         key: ApiKey<Write>,
         id: Path<ApplicationId>,
         #[oai(name = "Idempotency-Key")] once: Once,
+        OptionalBody(wish): OptionalBody<SecretRotation>,
     ) -> Result<Done<ApplicationWithSecret>, Problem> {
         key.of_deployment()?;
         let (tx, claim) = match once.begin(&app, &key).await? {
             Attempt::First(tx, claim) => (tx, claim),
             Attempt::Again(answer) => return Ok(answer),
         };
-        let (application, secret) = flow::rotate_secret(&app, &tx, id.0).await?;
+        let leaked = wish.revoke_previous.unwrap_or(false);
+        let (application, secret) = flow::rotate_secret(&app, &tx, id.0, leaked).await?;
         tx.audit(key.act("application.secret_rotated", id.0));
         let answer = Answer::new(&ApplicationWithSecret {
             application,

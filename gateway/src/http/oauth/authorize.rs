@@ -237,18 +237,19 @@ pub(crate) async fn follow(
     let ask = |request: &AuthorizeRequest, message| {
         ask(app, request, application, query, browser, message)
     };
+    let open = match route {
+        Route::Connection { connection, .. } => login::open(app, connection).await?,
+        _ => None,
+    };
+    if let Some(open) = open {
+        let passive = request.is_passive();
+        return match login::begin(app, &open, request, browser).await? {
+            Ok(begun) => Ok(to_idp(app, &begun.begin, &application.name)),
+            Err(refusal) if passive => Ok(refused_passively(app, &refusal)),
+            Err(refusal) => error_page::refusal(app, &refusal, Some(application)).await,
+        };
+    }
     match route {
-        Route::Connection { connection, .. } => {
-            let Some(open) = login::open(app, connection).await? else {
-                return Ok(ask(&request, SignInMessage::NoMatch));
-            };
-            let passive = request.is_passive();
-            match login::begin(app, &open, request, browser).await? {
-                Ok(begun) => Ok(to_idp(app, &begun.begin, &application.name)),
-                Err(refusal) if passive => Ok(refused_passively(app, &refusal)),
-                Err(refusal) => error_page::refusal(app, &refusal, Some(application)).await,
-            }
-        }
         _ if request.is_passive() => Ok(to_application(
             app,
             &request.return_to(),
@@ -260,7 +261,8 @@ pub(crate) async fn follow(
         }
         Route::Ask => Ok(offer(app, &request, application, query, visitor)
             .unwrap_or_else(|| ask(&request, SignInMessage::Ask))),
-        Route::NoRoute => Ok(ask(&request, SignInMessage::NoMatch)),
+        // A connection without settings signs nobody in.
+        Route::Connection { .. } | Route::NoRoute => Ok(ask(&request, SignInMessage::NoMatch)),
     }
 }
 

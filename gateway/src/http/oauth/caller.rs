@@ -11,25 +11,31 @@ use crate::app::App;
 use crate::flows::authorize::Parameters;
 use crate::http::client_ip::ClientIp;
 use crate::http::limits::{BodyRefused, Limit};
+use crate::model::{Application, ApplicationType};
 use crate::store::applications::StoredApplication;
 
-/// The parameters and the client, authenticated and counted: by its id, or by address where it is not who it
-/// says.
+/// The parameters and the client, authenticated and counted: by its id, where it proves nothing by its address too,
+/// and by address alone where it is not who it says.
 pub(super) async fn caller(
     app: &App,
     request: &Request,
     body: Body,
 ) -> Result<(Parameters, Arc<StoredApplication>), OauthError> {
     let parameters = form(request, body).await?;
+    let network = ClientIp::network_of(request);
     let client = match authenticate(app, request, &parameters).await {
         Ok(client) => client,
         Err(refused) => {
-            let address = request.data::<ClientIp>().map(|client| client.network());
-            count(app, Limit::FailedCredential, address)?;
+            count(app, Limit::FailedCredential, network)?;
             return Err(refused);
         }
     };
-    count(app, Limit::Client, client.application.id)?;
+    let Application { id, kind, .. } = client.application;
+    match kind {
+        ApplicationType::Confidential => count(app, Limit::Client, id)?,
+        // Anybody may say that they are it, and must not use up what its users need.
+        ApplicationType::Public => count(app, Limit::Client, (id, network))?,
+    }
     Ok((parameters, client))
 }
 

@@ -7,6 +7,8 @@ use poem::{IntoResponse, Request, Response, handler};
 use super::error::OauthError;
 use crate::app::App;
 use crate::flows::tokens::{self, UserInfo};
+use crate::http::client_ip::ClientIp;
+use crate::http::limits::Limit;
 
 #[handler]
 pub(super) async fn userinfo(app: Data<&App>, request: &Request) -> Response {
@@ -23,9 +25,21 @@ pub(super) async fn userinfo(app: Data<&App>, request: &Request) -> Response {
     }
 }
 
+/// Counted by client, as at the token endpoint, or by address where no token of ours comes.
 async fn answer(app: &App, request: &Request) -> Result<UserInfo, OauthError> {
-    let token = bearer(request).ok_or_else(OauthError::token_missing)?;
-    Ok(tokens::userinfo(app, token).await??)
+    let refused = match bearer(request) {
+        None => OauthError::token_missing(),
+        Some(token) => match tokens::userinfo(app, token).await? {
+            Ok((client, claims)) => {
+                app.rate_limits.check(Limit::Client, client)?;
+                return Ok(claims);
+            }
+            Err(refusal) => refusal.into(),
+        },
+    };
+    let network = ClientIp::network_of(request);
+    app.rate_limits.check(Limit::FailedCredential, network)?;
+    Err(refused)
 }
 
 /// RFC 6750 2.1; the scheme's name is case-insensitive (RFC 9110 11.1).

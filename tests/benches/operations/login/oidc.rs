@@ -13,9 +13,10 @@ pub(crate) struct OidcPath {
     idp: Arc<Idp>,
 }
 
-pub(crate) async fn measured(bench: &mut Bench, path: Arc<OidcPath>) -> Cost {
+pub(crate) async fn measured(bench: &mut Bench, path: &Arc<OidcPath>) -> Cost {
     let logins = bench.scale.logins;
-    let first = Arc::clone(&path);
+    let first = Arc::clone(path);
+    let path = Arc::clone(path);
     let people = path.idp.practice().people().len();
     bench
         .prepare(people, move |number| {

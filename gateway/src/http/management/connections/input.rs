@@ -24,7 +24,8 @@ use crate::model::{
 pub(super) struct NewConnection {
     #[oai(validator(min_length = 1, max_length = 200))]
     name: String,
-    /// `okta`, `entra`, …: it chooses names and help texts, and relaxes no check.
+    /// `okta`, `entra`, …: it chooses names and help texts, and relaxes no check. Without it, that of the OIDC
+    /// issuer's host, where one is known.
     #[oai(validator(min_length = 1, max_length = 64))]
     provider: Option<String>,
     #[oai(rename = "type")]
