@@ -58,6 +58,10 @@ impl Target<'_> {
                 operator,
                 value,
             } => Condition::all().add(self.compare(path, *operator, value)),
+            // Every resource has the one `meta`, whose parts are no rows.
+            Filter::Element { path, filter } if path.attribute.name == "meta" => {
+                self.condition(filter)
+            }
             Filter::Element { path, filter } => {
                 Condition::all().add(self.collection(path).any(filter))
             }

@@ -14,6 +14,9 @@ mod log;
 mod mappings;
 mod members;
 mod negotiation;
+mod nested;
+mod provenance;
+mod schemas;
 mod stories;
 
 use std::sync::Arc;
