@@ -3,6 +3,7 @@
 
 use connectors::ConnectorError;
 
+use crate::ids::DirectoryId;
 use crate::store::StoreError;
 
 /// Who can mend it.
@@ -60,6 +61,16 @@ pub enum Error {
     Conflict { code: &'static str, detail: String },
     #[error("too many requests; try again in {retry_after} s")]
     TooManyRequests { retry_after: u64 },
+    #[error(
+        "this directory deactivates or deletes more people within an hour than it may, so whom it takes away stays \
+         until somebody looks at it and calls POST /api/v1/directories/{directory}/release"
+    )]
+    DirectoryHeld { directory: DirectoryId },
+    #[error(
+        "this user is protected: a directory can neither deactivate nor delete it while it is in the directory's \
+         protected_user_ids"
+    )]
+    UserProtected,
     #[error("the reader's position is gone: {detail}")]
     CursorGone { code: &'static str, detail: String },
     #[error("{0}")]
@@ -99,6 +110,8 @@ impl Error {
             Self::InvalidCursor => "invalid_cursor",
             Self::Conflict { code, .. } | Self::CursorGone { code, .. } => code,
             Self::TooManyRequests { .. } => "too_many_requests",
+            Self::DirectoryHeld { .. } => "directory_held",
+            Self::UserProtected => "user_protected",
             Self::Connector(error) => error.code(),
             Self::Store(StoreError::EventTooLarge { .. }) => "event_too_large",
             Self::Store(StoreError::Stale) => "changed_in_between",
@@ -132,7 +145,10 @@ impl Error {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Conflict { .. } | Self::Store(StoreError::Stale) => StatusCode::CONFLICT,
             Self::CursorGone { .. } => StatusCode::GONE,
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::DirectoryHeld { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::UserProtected => StatusCode::FORBIDDEN,
             Self::Store(StoreError::EventTooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Secret(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -31,7 +31,10 @@ pub use connection_view::{
     AttributeMapping, ConnectionKey, ConnectionView, HeldMetadata, IdpInitiated, OidcEndpoints,
     SsoBinding, TokenEndpointAuthMethod, Transform,
 };
-pub use directory::{Directory, DirectoryState, DirectoryToken};
+pub use directory::{
+    BrakeAnswer, BrakeWindow, ChangeBrake, Directory, DirectoryState, DirectoryToken, HeldChange,
+    WaitingChange,
+};
 pub use directory_request::{DirectoryRequest, RecordedEvents, RequestEvent, RequestOutcome};
 pub use domain::{
     Domain, DomainCheck, DomainCheckResult, DomainState, TxtRecord, canonical_domain,

@@ -346,6 +346,38 @@ async fn every_operation_that_changes_something_is_in_the_log() {
         &["directory.updated"],
     )
     .await;
+    let body = json!({"change_brake": {"share": 1, "minimum": 1}});
+    let actions = ["directory.updated"];
+    acme.call("PATCH /directories/{id}", &[&dir], body, &actions)
+        .await;
+    let scim = Api::scim(&directory);
+    let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "bo"});
+    let person = scim.post("/Users", body).await.expect(201);
+    let person = format!("/Users/{}", text(&person["id"]));
+    scim.delete(&person).await.expect(429);
+    let held = acme.news().await;
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!(held[0]["action"], "directory.change_held");
+    assert_eq!(held[0]["actor"], json!({"kind": "directory", "id": dir}));
+    let body = json!({"apply": true});
+    let actions = ["directory.change_released"];
+    acme.call(
+        "POST /directories/{id}/release",
+        &[&dir],
+        body.clone(),
+        &actions,
+    )
+    .await;
+    // What it does is in the events, and counted in its one entry.
+    let brake = json!({"change_brake": {"share": 1, "minimum": 1, "answer": "accept"}});
+    let updated = ["directory.updated"];
+    acme.call("PATCH /directories/{id}", &[&dir], brake, &updated)
+        .await;
+    scim.delete(&person).await.expect(204);
+    assert_eq!(acme.news().await.len(), 1);
+    acme.call("POST /directories/{id}/release", &[&dir], body, &actions)
+        .await;
+    scim.get(&person).await.expect(404);
     let actions = ["directory_token.created"];
     let token = acme
         .call("POST /directories/{id}/tokens", &[&dir], none(), &actions)

@@ -119,6 +119,8 @@ async fn an_expired_token_opens_nothing_and_makes_room_for_another() {
         name: "Okta".to_owned(),
         provider: None,
         default_role: None,
+        change_brake: None,
+        protected_user_ids: Vec::new(),
     };
     let made = directories::create(app, &tx, &scope, new, &cause).await;
     let (directory, _, _) = made.expect("a directory");
@@ -297,4 +299,89 @@ async fn a_deleted_directory_takes_along_what_it_pushed() {
         assert_eq!(api.get(&gone).await.problem(404), "not_found");
     }
     scim.get("/Users").await.expect(401);
+}
+
+#[tokio::test]
+async fn a_directory_that_takes_too_many_away_is_held_until_somebody_releases_it() {
+    let tenon = Tenon::start().await;
+    let (api, path) = acme(&tenon).await;
+    let directories = format!("{path}/directories");
+    let bad = json!({"name": "Okta", "change_brake": {"share": 101}, "protected_user_ids": []});
+    assert_eq!(
+        fields(api.post(&directories, bad).await),
+        ["change_brake.share"]
+    );
+    let (directory, scim, user, _) = pushed(&api, &path).await;
+    let one = format!("/directories/{}", text(&directory["id"]));
+    let of_nobody = json!({"protected_user_ids": [user, "usr_01h455vb4pex5vsknk084sn02q"]});
+    assert_eq!(
+        fields(api.patch(&one, of_nobody).await),
+        ["protected_user_ids[1]"]
+    );
+    assert_eq!(
+        (&directory["change_brake"], &directory["held_at"]),
+        (&Value::Null, &Value::Null)
+    );
+    let brake = json!({"change_brake": {"share": 50, "minimum": 1, "answer": "accept"}});
+    let changed = api.patch(&one, brake.clone()).await.expect(200);
+    assert_eq!(changed["change_brake"], brake["change_brake"]);
+    let defaults = json!({"name": "Entra", "change_brake": {"share": 5}});
+    let other = api.post(&directories, defaults).await.expect(201);
+    assert_eq!(
+        other["change_brake"],
+        json!({"share": 5, "minimum": 10, "answer": "refuse"})
+    );
+
+    let people = scim.get("/Users").await.expect(200);
+    let ada = format!("/Users/{}", text(&people["Resources"][0]["id"]));
+    scim.delete(&ada).await.expect(204);
+    let held = api.get(&one).await.expect(200);
+    assert!(held["held_at"].is_string(), "{held}");
+    assert_eq!(held["waiting_changes"], 1);
+    assert_eq!(
+        api.get(&directories).await.expect(200)["data"][1]["waiting_changes"],
+        1
+    );
+    let waiting = api.get(&format!("{one}/waiting_changes?limit=1")).await;
+    let expected = json!({
+        "data": [{
+            "directory_user_id": people["Resources"][0]["id"],
+            "user_id": user,
+            "user_name": people["Resources"][0]["userName"],
+            "change": "deletion",
+        }],
+        "next_cursor": null,
+    });
+    assert_eq!(waiting.expect(200), expected);
+    let off = json!({"change_brake": null});
+    assert_eq!(
+        api.patch(&one, off.clone()).await.problem(409),
+        "directory_held"
+    );
+
+    let release = format!("{one}/release");
+    assert_eq!(fields(api.post(&release, json!({})).await), ["apply"]);
+    let done = api.post(&release, json!({"apply": true})).await.expect(200);
+    assert_eq!(done, json!({"applied": 1, "dropped": 0}));
+    scim.get(&ada).await.expect(404);
+    let again = api.post(&release, json!({"apply": true})).await.expect(200);
+    assert_eq!(again, json!({"applied": 0, "dropped": 0}));
+    let free = api.get(&one).await.expect(200);
+    assert_eq!(
+        (&free["held_at"], &free["waiting_changes"]),
+        (&Value::Null, &json!(0))
+    );
+    assert_eq!(
+        api.patch(&one, off).await.expect(200)["change_brake"],
+        Value::Null
+    );
+    let types = event_types(&api, &path).await;
+    for (event_type, count) in [
+        ("directory.change_held", 1),
+        ("user.deleted", 1),
+        ("directory.change_released", 1),
+    ] {
+        let found = types.iter().filter(|found| *found == event_type);
+        assert_eq!(found.count(), count, "{event_type}");
+    }
 }

@@ -94,6 +94,16 @@ fn operations() -> Vec<(&'static str, Stranger, Value)> {
             Hidden,
             none.clone(),
         ),
+        (
+            "GET /directories/{id}/waiting_changes",
+            Hidden,
+            none.clone(),
+        ),
+        (
+            "POST /directories/{id}/release",
+            Hidden,
+            json!({"apply": true}),
+        ),
         ("POST /directories/{id}/tokens", Hidden, none.clone()),
         (
             "DELETE /directories/{id}/tokens/{token_id}",

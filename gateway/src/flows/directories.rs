@@ -1,15 +1,15 @@
 //! Directories: made, changed, removed with what they pushed; and their bearer tokens.
 
 use crate::app::App;
-use crate::error::Error;
+use crate::error::{Error, FieldProblem};
 use crate::flows::provisioning::{self, Attempts};
 use crate::flows::roles;
-use crate::ids::{DirectoryId, DirectoryTokenId};
+use crate::ids::{DirectoryId, DirectoryTokenId, UserId};
 use crate::model::{
-    Cause, Directory, DirectoryState, DirectoryToken, EventType, IdentityEvent, RoleSource,
-    Timestamp,
+    Cause, ChangeBrake, Directory, DirectoryState, DirectoryToken, EventType, IdentityEvent,
+    RoleSource, Timestamp,
 };
-use crate::store::{OrgScope, Reads, Tx, directories, role_mappings};
+use crate::store::{OrgScope, Reads, Tx, directories, role_mappings, users};
 
 const TOKEN_PREFIX: &str = "tenon_scim_";
 /// The one in use, and the next one while the identity provider is changed over.
@@ -21,6 +21,8 @@ pub struct NewDirectory {
     pub name: String,
     pub provider: Option<String>,
     pub default_role: Option<String>,
+    pub change_brake: Option<ChangeBrake>,
+    pub protected_user_ids: Vec<UserId>,
 }
 
 /// Creates a directory with its first token, whose text is returned this once.
@@ -32,6 +34,7 @@ pub async fn create(
     cause: &Cause,
 ) -> Result<(Directory, DirectoryToken, String), Error> {
     check_default_role(tx, new.default_role.as_deref()).await?;
+    check_protected(tx, scope, &[], &new.protected_user_ids).await?;
     let now = Timestamp::from(app.clock.now());
     let directory = Directory {
         id: DirectoryId::generate(&*app.clock, &*app.entropy),
@@ -40,6 +43,9 @@ pub async fn create(
         provider: new.provider,
         default_role: new.default_role,
         state: DirectoryState::Waiting,
+        change_brake: new.change_brake,
+        protected_user_ids: new.protected_user_ids,
+        held_at: None,
         created_at: now,
         updated_at: now,
     };
@@ -61,6 +67,14 @@ pub async fn update(
     let id = after.id;
     if after.default_role != before.default_role {
         check_default_role(tx, after.default_role.as_deref()).await?;
+    }
+    let (old, new) = (&before.protected_user_ids, &after.protected_user_ids);
+    check_protected(tx, scope, old, new).await?;
+    if before.held_at.is_some() && after.change_brake.is_none() {
+        return Err(Error::conflict(
+            "directory_held",
+            "the directory is held by its brake: release it first",
+        ));
     }
     after.updated_at = app.clock.now().into();
     let event_type = EventType::DirectoryUpdated;
@@ -101,7 +115,7 @@ async fn remove_once(
     cause: &Cause,
 ) -> Result<(), Error> {
     let tx = app.store.begin().await?;
-    directories::lock(&tx, scope, id)
+    let directory = directories::lock(&tx, scope, id)
         .await?
         .ok_or(Error::NotFound("directory"))?;
     let inside = directories::scope_of(&tx, scope, id)
@@ -109,13 +123,14 @@ async fn remove_once(
         .ok_or(Error::NotFound("directory"))?;
     directories::remove_tokens(&tx, scope, id).await?;
     tx.commit().await?;
-    provisioning::thin_out(app, &inside, cause).await?;
+    provisioning::thin_out(app, &inside, &directory.protected_user_ids, cause).await?;
     let tx = app.store.begin().await?;
     remove(app, &tx, scope, id, cause).await?;
     Ok(tx.commit().await?)
 }
 
-/// Removes a directory with everything that it pushed. A user who signs in by a connection too stays.
+/// Removes a directory with everything that it pushed. A user who signs in by a connection too stays, and so does
+/// who is protected.
 pub async fn remove(
     app: &App,
     tx: &Tx,
@@ -129,7 +144,8 @@ pub async fn remove(
     let inside = directories::scope_of(tx, scope, id)
         .await?
         .ok_or(Error::NotFound("directory"))?;
-    provisioning::remove_directory(tx, &inside, cause, app.clock.now().into()).await?;
+    let (protected, now) = (&directory.protected_user_ids, app.clock.now().into());
+    provisioning::remove_directory(tx, &inside, protected, cause, now).await?;
     role_mappings::replace(tx, scope, RoleSource::Directory(id), &[]).await?;
     directories::remove(tx, scope, id).await?;
     tx.record(scope, event(EventType::DirectoryDeleted, &directory), cause);
@@ -205,6 +221,32 @@ async fn check_default_role(db: &impl Reads, role: Option<&str>) -> Result<(), E
             Err(Error::invalid("default_role", "there is no such role"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Those who were protected before may be gone meanwhile.
+async fn check_protected(
+    db: &impl Reads,
+    scope: &OrgScope,
+    before: &[UserId],
+    after: &[UserId],
+) -> Result<(), Error> {
+    let added = after.iter().filter(|id| !before.contains(id));
+    let added: Vec<UserId> = added.copied().collect();
+    let known = users::known(db, scope, &added).await?;
+    let problems = after.iter().enumerate().filter(|(_, id)| {
+        let id = *id;
+        !before.contains(id) && !known.contains(id)
+    });
+    let problems: Vec<FieldProblem> = problems
+        .map(|(index, _)| {
+            let field = format!("protected_user_ids[{index}]");
+            FieldProblem::new(field, "the organization has no such user")
+        })
+        .collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Invalid(problems)),
     }
 }
 

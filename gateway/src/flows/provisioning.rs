@@ -4,13 +4,16 @@
 //! A write locks the rows that it is about, always in the same order: groups by id, directory users, users.
 //! So a PATCH without `If-Match` never fails because of another writer; it waits, or is done again.
 
+mod brake;
 mod departure;
 mod groups;
 mod person;
+mod release;
 mod users;
 
 pub use departure::{remove_directory, remove_user, thin_out};
 pub use groups::{create_group, delete_group, patch_group, replace_group};
+pub use release::{Released, end_hold, settle_held};
 pub use users::{create_user, delete_user, patch_user, replace_user};
 
 use std::sync::Arc;
@@ -158,12 +161,17 @@ impl Push {
 
     /// Of the events.
     fn source(&self) -> String {
-        format!("/directories/{}", self.scope.directory())
+        source(&self.scope)
     }
 
     fn now(&self) -> Timestamp {
         Timestamp(self.app.clock.now())
     }
+}
+
+/// Of the events of a directory.
+fn source(scope: &DirectoryScope) -> String {
+    format!("/directories/{}", scope.directory())
 }
 
 /// Errors: [`Error::PreconditionFailed`] when `If-Match` names other versions only.

@@ -10,7 +10,8 @@ use crate::ids::{AuditEntryId, OrganizationId};
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 pub struct AuditActor {
-    /// `api_key`, `portal`, `operator` (the command line), `connection` (a sign-in) or `system`.
+    /// `api_key`, `portal`, `operator` (the command line), `connection` (a sign-in), `directory` (that was held) or
+    /// `system`.
     pub kind: String,
     pub id: String,
 }
@@ -146,6 +147,9 @@ impl Act {
             (_, Some(previous)) => act.show(previous.clone(), &event.object),
             _ if action.ends_with(".deleted") => act.before = Some(event.object.clone()),
             _ => act.after = Some(event.object.clone()),
+        }
+        if let (Some(Value::Object(after)), Some(counts)) = (&mut act.after, &event.counts) {
+            after.insert("counts".to_owned(), counts.clone().into());
         }
         Some(act)
     }

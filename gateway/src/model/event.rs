@@ -32,6 +32,8 @@ pub enum EventType {
     DirectoryUpdated,
     DirectoryActivated,
     DirectoryDeleted,
+    DirectoryChangeHeld,
+    DirectoryChangeReleased,
     UserCreated,
     UserUpdated,
     UserDeactivated,
@@ -52,7 +54,7 @@ pub enum EventType {
 }
 
 impl EventType {
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
         Self::OrganizationCreated,
         Self::OrganizationUpdated,
         Self::OrganizationDeleted,
@@ -73,6 +75,8 @@ impl EventType {
         Self::DirectoryUpdated,
         Self::DirectoryActivated,
         Self::DirectoryDeleted,
+        Self::DirectoryChangeHeld,
+        Self::DirectoryChangeReleased,
         Self::UserCreated,
         Self::UserUpdated,
         Self::UserDeactivated,
@@ -114,6 +118,8 @@ impl EventType {
             Self::DirectoryUpdated => "directory.updated",
             Self::DirectoryActivated => "directory.activated",
             Self::DirectoryDeleted => "directory.deleted",
+            Self::DirectoryChangeHeld => "directory.change_held",
+            Self::DirectoryChangeReleased => "directory.change_released",
             Self::UserCreated => "user.created",
             Self::UserUpdated => "user.updated",
             Self::UserDeactivated => "user.deactivated",
@@ -262,6 +268,8 @@ pub struct IdentityEvent {
     pub previous: Option<Map<String, Value>>,
     pub member: Option<Member>,
     pub certificate: Option<CertificateNotice>,
+    /// How many people a brake or its release is about.
+    pub counts: Option<Map<String, Value>>,
 }
 
 impl IdentityEvent {
@@ -280,6 +288,7 @@ impl IdentityEvent {
             previous: None,
             member: None,
             certificate: None,
+            counts: None,
         }
     }
 
@@ -320,6 +329,12 @@ impl IdentityEvent {
         self
     }
 
+    pub fn with_counts<const N: usize>(mut self, counts: [(&str, i64); N]) -> Self {
+        let counts = counts.map(|(name, count)| (name.to_owned(), count.into()));
+        self.counts = Some(counts.into_iter().collect());
+        self
+    }
+
     pub fn with_member(mut self, member: Member) -> Self {
         self.member = Some(member);
         self
@@ -357,6 +372,8 @@ struct Data<'a> {
     member: Option<&'a Member>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<&'a CertificateNotice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<&'a Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<&'a Map<String, Value>>,
     actor: &'a Actor,
@@ -404,6 +421,7 @@ impl IdentityEvent {
                 object: &self.object,
                 member: self.member.as_ref(),
                 certificate: self.certificate.as_ref(),
+                counts: self.counts.as_ref(),
                 previous: self.previous.as_ref(),
                 actor: &cause.actor,
                 request_id: &cause.request_id,
@@ -441,6 +459,7 @@ pub(crate) fn sample_event(
             object: &endpoint.to_json().unwrap_or_default(),
             member: None,
             certificate: None,
+            counts: None,
             previous: None,
             actor: &cause.actor,
             request_id: &cause.request_id,

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
+use super::columns::JsonText;
 use super::entity::directories::{ActiveModel, Column, Entity, Model};
 use super::entity::directory_tokens;
 use super::page::newest_first;
 use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
 use crate::ids::{DirectoryId, DirectoryTokenId};
-use crate::model::{Directory, DirectoryToken, Slice, Timestamp, Window};
+use crate::model::{BrakeWindow, Directory, DirectoryToken, Slice, Timestamp, Window};
 
 pub async fn insert(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<(), StoreError> {
     let row = ActiveModel {
@@ -21,6 +22,10 @@ pub async fn insert(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<
         default_role: Set(directory.default_role.clone()),
         state: Set(directory.state),
         last_request_at: Set(None),
+        change_brake: Set(directory.change_brake.clone().map(JsonText)),
+        protected_user_ids: Set(JsonText(directory.protected_user_ids.clone())),
+        brake_window: Set(JsonText::default()),
+        held_at: Set(directory.held_at),
         created_at: Set(directory.created_at),
         updated_at: Set(directory.updated_at),
     };
@@ -96,7 +101,7 @@ pub async fn scope_of(
     Ok(found.map(|directory| DirectoryScope::from_evidence(*scope, directory.id)))
 }
 
-/// Writes name, provider and default role. What is remembered of its tokens knows the provider.
+/// Writes name, provider, default role, brake and protected users. What is remembered of its tokens knows the provider.
 pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<(), StoreError> {
     let updated = scope
         .update::<Entity>()
@@ -105,6 +110,14 @@ pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<
         .col_expr(
             Column::DefaultRole,
             Expr::value(directory.default_role.clone()),
+        )
+        .col_expr(
+            Column::ChangeBrake,
+            Expr::value(directory.change_brake.clone().map(JsonText)),
+        )
+        .col_expr(
+            Column::ProtectedUserIds,
+            Expr::value(JsonText(directory.protected_user_ids.clone())),
         )
         .col_expr(Column::UpdatedAt, Expr::value(directory.updated_at))
         .filter(Column::Id.eq(directory.id))
@@ -115,6 +128,43 @@ pub async fn update(tx: &Tx, scope: &OrgScope, directory: &Directory) -> Result<
         1 => Ok(()),
         _ => Err(StoreError::Stale),
     }
+}
+
+/// As [`find`], with what the brake has counted, while the directory's next removal waits for this one. Weaker than
+/// [`lock`]: whoever makes users refers to the directory, and need not wait.
+pub async fn lock_brake(
+    tx: &Tx,
+    scope: &DirectoryScope,
+) -> Result<Option<(Directory, BrakeWindow)>, StoreError> {
+    let row = scope
+        .organization()
+        .select::<Entity>()
+        .filter(Column::Id.eq(scope.directory()))
+        .lock(LockType::NoKeyUpdate)
+        .one(tx.db())
+        .await?;
+    Ok(row.map(|row| {
+        let window = row.brake_window.0.clone();
+        (Directory::from(row), window)
+    }))
+}
+
+/// Writes what the brake has counted, and whether it holds. The directory is locked.
+pub async fn update_brake(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    window: &BrakeWindow,
+    held_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    scope
+        .organization()
+        .update::<Entity>()
+        .col_expr(Column::BrakeWindow, Expr::value(JsonText(window.clone())))
+        .col_expr(Column::HeldAt, Expr::value(held_at))
+        .filter(Column::Id.eq(scope.directory()))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// Removes the directory with its tokens. What it pushed has to be gone before: that has events of its own.
@@ -216,6 +266,9 @@ impl From<Model> for Directory {
             provider: row.provider,
             default_role: row.default_role,
             state: row.state,
+            change_brake: row.change_brake.map(|brake| brake.0),
+            protected_user_ids: row.protected_user_ids.0,
+            held_at: row.held_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }

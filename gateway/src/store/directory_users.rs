@@ -8,18 +8,19 @@ use std::collections::HashMap;
 use scim::{GroupLink, ManagerLink, Meta, User};
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, UnionType};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
+    JoinType, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use serde_json::{Map, Value};
 
 use super::columns::JsonText;
 use super::entity::directory_users::{ActiveModel, Column, Entity};
 use super::entity::{directory_values, groups, memberships};
+use super::page::newest_first;
 use super::users::{IDS_PER_STATEMENT, group_of_membership};
 use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
 use crate::ids::{DirectoryId, DirectoryUserId, GroupId, UserId};
-use crate::model::Timestamp;
+use crate::model::{HeldChange, Slice, Timestamp, WaitingChange, Window};
 
 /// A user as its directory sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,8 @@ pub struct StoredUser {
     pub resource: User,
     /// Counts the changes of the resource and of the groups that list it.
     pub version: i64,
+    /// What the directory was promised for this user, and waits for its release.
+    pub held: Option<HeldChange>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -52,6 +55,7 @@ pub(super) struct Row {
     user_id: UserId,
     resource: JsonText<Map<String, Value>>,
     version: i64,
+    held: Option<HeldChange>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -62,6 +66,7 @@ pub(super) fn select(scope: &DirectoryScope) -> Select<Entity> {
         Column::UserId,
         Column::Resource,
         Column::Version,
+        Column::Held,
         Column::CreatedAt,
         Column::UpdatedAt,
     ])
@@ -94,6 +99,7 @@ pub async fn find_with_groups(
         .column_as(Column::Resource, "text")
         .column_as(Column::UserId, "user_id")
         .column_as(Column::Version, "version")
+        .column_as(Column::Held, "held")
         .column_as(Column::CreatedAt, "created_at")
         .column_as(Column::UpdatedAt, "updated_at")
         .filter(Column::Id.eq(id));
@@ -107,6 +113,7 @@ pub async fn find_with_groups(
         .column_as(groups::Column::DisplayName, "text")
         .expr_as(nothing(), "user_id")
         .expr_as(nothing(), "version")
+        .expr_as(nothing(), "held")
         .expr_as(nothing(), "created_at")
         .expr_as(nothing(), "updated_at")
         .filter(memberships::Column::MemberUserId.eq(id));
@@ -127,6 +134,7 @@ pub async fn find_with_groups(
         resource,
         user_id: first.try_get("", "user_id")?,
         version: first.try_get("", "version")?,
+        held: first.try_get("", "held")?,
         created_at: first.try_get("", "created_at")?,
         updated_at: first.try_get("", "updated_at")?,
     });
@@ -282,6 +290,104 @@ pub async fn of_user(
         .collect())
 }
 
+/// How many of the directory's users are active: a scan of an index of nothing else.
+pub async fn count_active(db: &impl Reads, scope: &DirectoryScope) -> Result<i64, StoreError> {
+    // As the index has it: SQLite does not compare its condition with a parameter.
+    let active = Expr::cust("active = TRUE");
+    let query = scope.select::<Entity>().filter(active);
+    let count = query.count(db.db()).await?;
+    Ok(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Those for whom something waits, at most `limit` of them, by id and behind `after`.
+pub async fn held(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    after: Option<DirectoryUserId>,
+    limit: u64,
+) -> Result<Vec<DirectoryUserId>, StoreError> {
+    let query = scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Held.is_not_null())
+        .filter(Condition::all().add_option(after.map(|id| Column::Id.gt(id))))
+        .order_by_asc(Column::Id)
+        .limit(limit);
+    Ok(query.into_tuple().all(db.db()).await?)
+}
+
+/// What waits, the newest people first.
+pub async fn list_held(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    window: Window<DirectoryUserId>,
+) -> Result<Slice<WaitingChange, DirectoryUserId>, StoreError> {
+    let query = scope.select::<Entity>().filter(Column::Held.is_not_null());
+    let slice = newest_first(db, query, Column::Id, window, |row| row.id).await?;
+    Ok(slice.map(|row| WaitingChange {
+        directory_user_id: row.id,
+        user_id: row.user_id,
+        user_name: row.user_name,
+        change: row.held.unwrap_or(HeldChange::Deactivation),
+    }))
+}
+
+/// For how many users of each of these directories something waits.
+pub async fn count_held(
+    db: &impl Reads,
+    scope: &OrgScope,
+    directories: &[DirectoryId],
+) -> Result<HashMap<DirectoryId, i64>, StoreError> {
+    if directories.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(DirectoryId, i64)> = scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::DirectoryId)
+        .column_as(Column::Id.count(), "count")
+        .filter(Column::DirectoryId.is_in(directories.iter().copied()))
+        .filter(Column::Held.is_not_null())
+        .group_by(Column::DirectoryId)
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Writes what waits for this user, and nothing else of it.
+pub async fn hold(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    id: DirectoryUserId,
+    change: HeldChange,
+) -> Result<(), StoreError> {
+    scope
+        .update::<Entity>()
+        .col_expr(Column::Held, Expr::value(change))
+        .filter(Column::Id.eq(id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+/// Nothing waits for these users any more. Returns how many there were for whom something did.
+pub async fn let_go(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    ids: &[DirectoryUserId],
+) -> Result<u64, StoreError> {
+    let result = scope
+        .update::<Entity>()
+        .col_expr(Column::Held, Expr::value(Option::<HeldChange>::None))
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .filter(Column::Held.is_not_null())
+        .exec(tx.db())
+        .await?;
+    Ok(result.rows_affected)
+}
+
 /// Holds the directory's resources of these users until this transaction ends.
 pub async fn lock_of_users(
     tx: &Tx,
@@ -330,6 +436,7 @@ fn columns_of(user: &StoredUser) -> ActiveModel {
         active: Set(resource.active()),
         resource: Set(JsonText(resource.attributes().clone())),
         version: Set(user.version),
+        held: Set(user.held),
         updated_at: Set(user.updated_at),
         ..Default::default()
     }
@@ -424,6 +531,7 @@ impl From<Row> for StoredUser {
             user_id: row.user_id,
             resource: User::from_attributes(row.resource.0),
             version: row.version,
+            held: row.held,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }

@@ -178,6 +178,7 @@ impl Store {
             events: std::sync::Mutex::default(),
             acts: std::sync::Mutex::default(),
             witness: None,
+            step: false,
             config: std::sync::Mutex::default(),
         })
     }

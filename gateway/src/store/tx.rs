@@ -57,6 +57,8 @@ pub struct Tx {
     pub(super) acts: Mutex<Vec<Act>>,
     /// Who is told of the events, once they are committed.
     pub(super) witness: Option<Arc<RecordedEvents>>,
+    /// Whether its events are part of an act that another transaction ends and enters.
+    pub(super) step: bool,
     /// Organizations of which something changed that replicas hold in memory; `None` in the set stands for
     /// what is above organizations.
     pub(super) config: Mutex<BTreeSet<Option<OrganizationId>>>,
@@ -80,6 +82,11 @@ impl Tx {
             witness: Some(Arc::clone(witness)),
             ..self
         }
+    }
+
+    /// Leaves what its events tell out of the audit log: another transaction ends the act, and enters it whole.
+    pub fn as_step(self) -> Self {
+        Self { step: true, ..self }
     }
 
     /// Keeps an event for this transaction's commit, in order.
@@ -124,7 +131,10 @@ impl Tx {
             std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
         let acts = std::mem::take(&mut *self.acts.lock().unwrap_or_else(PoisonError::into_inner));
         let store = self.store.clone();
-        let acts = Act::of_transaction(&events, acts);
+        let acts = match self.step {
+            true => acts,
+            false => Act::of_transaction(&events, acts),
+        };
         if !acts.is_empty() {
             audit::write(self.db(), &store, acts).await?;
         }

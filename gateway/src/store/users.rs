@@ -201,6 +201,25 @@ pub async fn of_connection(
         .await?)
 }
 
+/// Those of these that are users of the organization.
+pub async fn known(
+    db: &impl Reads,
+    scope: &OrgScope,
+    ids: &[UserId],
+) -> Result<Vec<UserId>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(db.db())
+        .await?)
+}
+
 /// All users of the organization, oldest first.
 pub async fn of_organization(db: &impl Reads, scope: &OrgScope) -> Result<Vec<UserId>, StoreError> {
     Ok(scope

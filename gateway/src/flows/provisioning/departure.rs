@@ -111,13 +111,18 @@ const BATCH: usize = 1_000;
 
 /// Takes all but the last thousand users out of a directory, a thousand a transaction, each whole in itself. Who
 /// is interrupted begins again. People before groups: so a role never outlives what gave it.
-pub async fn thin_out(app: &App, scope: &DirectoryScope, cause: &Cause) -> Result<(), Error> {
+pub async fn thin_out(
+    app: &App,
+    scope: &DirectoryScope,
+    protected: &[UserId],
+    cause: &Cause,
+) -> Result<(), Error> {
     let (db, organization) = (app.store.read(), scope.organization());
     let ids = users::of_directory(&db, organization, scope.directory()).await?;
     for batch in ids[..ids.len().saturating_sub(BATCH)].chunks(BATCH) {
         let mut attempts = Attempts::default();
         loop {
-            let result = remove_batch(app, scope, batch, cause).await;
+            let result = remove_batch(app, scope, batch, protected, cause).await;
             if !attempts.again(&result).await {
                 break result?;
             }
@@ -130,18 +135,21 @@ async fn remove_batch(
     app: &App,
     scope: &DirectoryScope,
     batch: &[UserId],
+    protected: &[UserId],
     cause: &Cause,
 ) -> Result<(), Error> {
-    let tx = app.store.begin().await?;
-    remove_users(&tx, scope, batch, cause, Timestamp(app.clock.now())).await?;
+    let tx = app.store.begin().await?.as_step();
+    let now = Timestamp(app.clock.now());
+    remove_users(&tx, scope, batch, protected, cause, now).await?;
     Ok(tx.commit().await?)
 }
 
 /// Deletes everything in a directory with its events, before the directory itself is deleted. A user who
-/// signs in by a connection too stays, without this source.
+/// signs in by a connection too stays, without this source; so does who is `protected`.
 pub async fn remove_directory(
     tx: &Tx,
     scope: &DirectoryScope,
+    protected: &[UserId],
     cause: &Cause,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -159,7 +167,7 @@ pub async fn remove_directory(
     }
     let ids = users::of_directory(tx, organization, directory).await?;
     for batch in ids.chunks(BATCH) {
-        remove_users(tx, scope, batch, cause, now).await?;
+        remove_users(tx, scope, batch, protected, cause, now).await?;
     }
     Ok(groups::remove_all(tx, scope).await?)
 }
@@ -168,6 +176,7 @@ async fn remove_users(
     tx: &Tx,
     scope: &DirectoryScope,
     batch: &[UserId],
+    protected: &[UserId],
     cause: &Cause,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -179,9 +188,8 @@ async fn remove_users(
         .await?
         .into_iter()
         .partition(|user| {
-            user.sources
-                .iter()
-                .any(|source| source.kind == "connection")
+            let mut sources = user.sources.iter();
+            protected.contains(&user.id) || sources.any(|source| source.kind == "connection")
         });
     let leaving: Vec<UserId> = leave.iter().map(|user| user.id).collect();
     sessions::end_sessions_of_users(tx, organization, &leaving, &source, cause, now).await?;

@@ -8,7 +8,7 @@ use poem_openapi::types::MaybeUndefined;
 use poem_openapi::{Object, OpenApi};
 
 use super::Tag;
-use super::answer::{Answer, Created, Deleted};
+use super::answer::{Answer, Created, Deleted, Done};
 use super::body::{Body, OptionalBody};
 use super::key::{ApiKey, Write};
 use super::once::{Attempt, Once};
@@ -17,9 +17,15 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::directories as flow;
-use crate::ids::{DirectoryId, DirectoryTokenId, OrganizationId};
-use crate::model::{Directory, DirectoryState, DirectoryToken, Timestamp};
-use crate::store::{OrgScope, Reads, directories};
+use crate::flows::provisioning::{self, Released};
+use crate::ids::{DirectoryId, DirectoryTokenId, DirectoryUserId, OrganizationId, UserId};
+use crate::model::{
+    ChangeBrake, Directory, DirectoryState, DirectoryToken, Timestamp, WaitingChange,
+};
+use crate::store::{OrgScope, Reads, StoreError, directories, directory_users};
+
+/// How often a release goes through what waits, while a directory goes on asking for more.
+const RELEASE_PASSES: u8 = 5;
 
 #[derive(Debug, Object)]
 struct NewDirectory {
@@ -30,6 +36,11 @@ struct NewDirectory {
     provider: Option<String>,
     /// The role that every active user of this directory has.
     default_role: Option<String>,
+    /// Holds the directory when it takes too many people away within an hour. Off when left out.
+    change_brake: Option<ChangeBrake>,
+    /// Whom this directory neither deactivates nor deletes.
+    #[oai(validator(max_items = 100))]
+    protected_user_ids: Option<Vec<UserId>>,
 }
 
 #[derive(Debug, Object)]
@@ -39,6 +50,10 @@ struct DirectoryPatch {
     #[oai(validator(min_length = 1, max_length = 64))]
     provider: MaybeUndefined<String>,
     default_role: MaybeUndefined<String>,
+    /// 409 `directory_held` when it is to be switched off while it holds.
+    change_brake: MaybeUndefined<ChangeBrake>,
+    #[oai(validator(max_items = 100))]
+    protected_user_ids: MaybeUndefined<Vec<UserId>>,
 }
 
 /// What the directory's administrator has to type in.
@@ -66,8 +81,26 @@ struct DirectoryView {
     scim: ScimEndpoint,
     /// When it last asked for something, to the minute.
     last_request_at: Option<Timestamp>,
+    /// For how many people something waits for the release.
+    waiting_changes: i64,
     /// Its tokens, oldest first, without their text.
     tokens: Vec<DirectoryToken>,
+}
+
+/// What becomes of the changes that wait.
+#[derive(Debug, Object)]
+struct Release {
+    /// True does them, false forgets them.
+    apply: bool,
+}
+
+/// What came of the changes that waited.
+#[derive(Debug, Object)]
+#[oai(rename = "ReleasedDirectory")]
+struct ReleasedView {
+    applied: i64,
+    /// Forgotten, or about somebody who is protected by now.
+    dropped: i64,
 }
 
 /// A new token.
@@ -106,10 +139,12 @@ impl Directories {
             name: new.name,
             provider: new.provider,
             default_role: new.default_role,
+            change_brake: new.change_brake,
+            protected_user_ids: new.protected_user_ids.unwrap_or_default(),
         };
         let (directory, token, bearer_token) =
             flow::create(&app, &tx, &scope, new, &key.cause()).await?;
-        let mut view = view(&app, directory, vec![token], None);
+        let mut view = view(&app, directory, vec![token], None, 0);
         view.scim.bearer_token = Some(bearer_token);
         Ok(claim.commit(&app, tx, Answer::new(&view)).await?)
     }
@@ -134,10 +169,12 @@ impl Directories {
         let ids: Vec<_> = slice.rows.iter().map(|directory| directory.id).collect();
         let mut tokens = directories::tokens_of(&db, &scope, &ids).await?;
         let seen = directories::last_requests(&db, &scope, &ids).await?;
+        let waiting = directory_users::count_held(&db, &scope, &ids).await?;
         let slice = slice.map(|directory| {
             let tokens = tokens.remove(&directory.id).unwrap_or_default();
             let last = seen.get(&directory.id).copied();
-            view(&app, directory, tokens, last)
+            let waiting = waiting.get(&directory.id).copied().unwrap_or_default();
+            view(&app, directory, tokens, last, waiting)
         });
         Ok(Json(Page::of(slice)))
     }
@@ -192,7 +229,7 @@ impl Directories {
     /// Delete a directory.
     ///
     /// With everything that it pushed, whose events come first. A user who signs in by a connection too
-    /// stays, without what this directory said.
+    /// stays, without what this directory said, and so does who is protected.
     #[oai(
         path = "/directories/:id",
         method = "delete",
@@ -207,6 +244,80 @@ impl Directories {
         let scope = key.scope_owning(&app.store.read(), id.0).await?;
         flow::remove_in_steps(&app, &scope, id.0, &key.cause()).await?;
         Ok(Deleted)
+    }
+
+    /// Release a directory that its brake holds.
+    ///
+    /// Does or forgets what waits, then ends the hold; the hour begins anew. Whoever is protected by now stays. What was
+    /// done stays done if this is cut off: call it again. Nothing happens to a directory that is not held.
+    #[oai(
+        path = "/directories/:id/release",
+        method = "post",
+        operation_id = "releaseDirectory"
+    )]
+    async fn release(
+        &self,
+        app: Data<&App>,
+        key: ApiKey<Write>,
+        id: Path<DirectoryId>,
+        #[oai(name = "Idempotency-Key")] once: Once,
+        Body(release): Body<Release>,
+    ) -> Result<Done<ReleasedView>, Problem> {
+        if let Some(answer) = once.answered(&app, &key).await? {
+            return Ok(answer);
+        }
+        let db = app.store.read();
+        let scope = key.scope_owning(&db, id.0).await?;
+        let scope = directories::scope_of(&db, &scope, id.0)
+            .await?
+            .ok_or(Error::NotFound("directory"))?;
+        let (cause, mut done, mut pass) = (key.cause(), Released::default(), 0);
+        loop {
+            // Each change is a transaction of its own: thousands in one would keep everybody else waiting.
+            done += provisioning::settle_held(&app, &scope, release.apply, &cause).await?;
+            let (tx, claim) = match once.begin(&app, &key).await? {
+                Attempt::First(tx, claim) => (tx, claim),
+                Attempt::Again(answer) => return Ok(answer),
+            };
+            pass += 1;
+            match provisioning::end_hold(&tx, &scope, done, &cause).await {
+                // The directory asked for more meanwhile.
+                Err(Error::Store(StoreError::Stale)) if pass < RELEASE_PASSES => continue,
+                result => result?,
+            }
+            let answer = Answer::new(&ReleasedView {
+                applied: done.applied,
+                dropped: done.dropped,
+            });
+            return Ok(claim.commit(&app, tx, answer).await?);
+        }
+    }
+
+    /// List what waits for the release of a directory.
+    ///
+    /// Deactivations and deletions that it was promised while its brake held it. Whoever is taken back by the
+    /// directory is not there any more.
+    #[oai(
+        path = "/directories/:id/waiting_changes",
+        method = "get",
+        operation_id = "listWaitingChanges"
+    )]
+    async fn waiting_changes(
+        &self,
+        app: Data<&App>,
+        key: ApiKey,
+        id: Path<DirectoryId>,
+        limit: Query<Limit>,
+        cursor: Query<Cursor<DirectoryUserId>>,
+    ) -> Result<Json<Page<WaitingChange>>, Problem> {
+        let db = app.store.read();
+        let scope = key.scope_owning(&db, id.0).await?;
+        let scope = directories::scope_of(&db, &scope, id.0)
+            .await?
+            .ok_or(Error::NotFound("directory"))?;
+        let window = window(limit.0, cursor.0);
+        let slice = directory_users::list_held(&db, &scope, window).await?;
+        Ok(Json(Page::of(slice)))
     }
 
     /// Make another token for a directory.
@@ -274,7 +385,9 @@ async fn viewed(
     let tokens = directories::tokens(db, scope, directory.id).await?;
     let seen = directories::last_requests(db, scope, &[directory.id]).await?;
     let last = seen.get(&directory.id).copied();
-    Ok(view(app, directory, tokens, last))
+    let waiting = directory_users::count_held(db, scope, &[directory.id]).await?;
+    let waiting = waiting.get(&directory.id).copied().unwrap_or_default();
+    Ok(view(app, directory, tokens, last, waiting))
 }
 
 fn view(
@@ -282,6 +395,7 @@ fn view(
     mut directory: Directory,
     tokens: Vec<DirectoryToken>,
     last_request_at: Option<Timestamp>,
+    waiting_changes: i64,
 ) -> DirectoryView {
     directory.state = state(&directory, last_request_at, app.clock.now());
     let base_url = app.public_url.join(&format!("/scim/v2/{}", directory.id));
@@ -292,6 +406,7 @@ fn view(
             bearer_token: None,
         },
         last_request_at,
+        waiting_changes,
         tokens,
     }
 }
@@ -303,6 +418,10 @@ impl DirectoryPatch {
         }
         self.provider.update_to(&mut directory.provider);
         self.default_role.update_to(&mut directory.default_role);
+        self.change_brake.update_to(&mut directory.change_brake);
+        let mut protected = Some(std::mem::take(&mut directory.protected_user_ids));
+        self.protected_user_ids.update_to(&mut protected);
+        directory.protected_user_ids = protected.unwrap_or_default();
         directory
     }
 }
@@ -340,6 +459,9 @@ mod tests {
             provider: None,
             default_role: None,
             state: DirectoryState::Waiting,
+            change_brake: None,
+            protected_user_ids: Vec::new(),
+            held_at: None,
             created_at: now.into(),
             updated_at: now.into(),
         };

@@ -12,6 +12,8 @@ use crate::model::Timestamp;
 use crate::store::StoreError;
 
 const ACCEPTED: &str = "application/scim+json, application/json";
+/// In seconds: somebody has to look at a held directory first.
+const HELD_RETRY_AFTER: u64 = 3_600;
 /// `Retry-After`, where other writers were in the way for too long.
 const BUSY_SECONDS: u64 = 2;
 
@@ -92,6 +94,10 @@ impl Refusal {
             }
             Self::Error(Error::TooManyRequests { retry_after }) => {
                 response = response.header(header::RETRY_AFTER, *retry_after);
+            }
+            // Directories try such a change again; a 409 they would give up.
+            Self::Error(Error::DirectoryHeld { .. }) => {
+                response = response.header(header::RETRY_AFTER, HELD_RETRY_AFTER);
             }
             Self::Error(Error::Store(error)) if error.is_transient() => {
                 tracing::warn!(%error, "a SCIM request lost every race");

@@ -13,11 +13,12 @@ use super::error::Refusal;
 use super::excerpt;
 use super::request::Call;
 use super::target::{Document, Target};
+use crate::error::Error;
 use crate::flows::provisioning::Push;
 use crate::flows::provisioning_log::{Details, Entry};
 use crate::http::client_ip::{ClientIp, peer_address};
 use crate::ids::DirectoryRequestId;
-use crate::model::{DirectoryRequest, EventType, RequestOutcome};
+use crate::model::{DirectoryRequest, EventType, HeldChange, RequestOutcome};
 
 /// Query parameters whose values are shown. A cursor is sealed and says nothing.
 const SHOWN: [&str; 7] = [
@@ -154,8 +155,9 @@ impl Record {
             }
             Err(refusal) => {
                 let error = refusal.to_error_response();
-                let word = match RequestOutcome::of(error.status) {
-                    RequestOutcome::Failed => "Failed",
+                let word = match (RequestOutcome::of(error.status), refusal) {
+                    (_, Refusal::Error(Error::DirectoryHeld { .. })) => "Held",
+                    (RequestOutcome::Failed, _) => "Failed",
                     _ => "Refused",
                 };
                 let summary = format!("{word}: {}", excerpt::words(&error.detail));
@@ -319,6 +321,18 @@ impl Call {
             format!("Changed {named}")
         };
         self.notes.say(summary);
+    }
+
+    /// What the directory was promised.
+    pub(super) fn say_held(&self, change: HeldChange, whom: &str) {
+        let change = match change {
+            HeldChange::Deactivation => "deactivation",
+            HeldChange::Deletion => "deletion",
+        };
+        let whom = excerpt::words(whom);
+        self.notes.say(format!(
+            "Held: the {change} of user \"{whom}\" waits for the release of this directory"
+        ));
     }
 
     /// `of` is `users`, `groups` or both.

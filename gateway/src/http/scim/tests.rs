@@ -1,5 +1,6 @@
 //! The SCIM face without a socket, on SQLite or, with `TEST_DATABASE=postgres`, on PostgreSQL.
 
+mod brake;
 mod bulk;
 mod claims;
 mod concurrent;
@@ -72,6 +73,10 @@ impl Gateway {
 
     pub(super) async fn with_rate_limits(limits: &str) -> Self {
         let database = Database::fresh().await;
+        Self::open(database, Arc::new(SystemClock), limits).await
+    }
+
+    async fn open(database: Database, clock: Arc<dyn Clock>, limits: &str) -> Self {
         let key = format!("k1:{}=", "A".repeat(43));
         let variable = |name: &str| match name {
             "TENON_DATABASE_URL" => Some(database.url.clone()),
@@ -81,7 +86,7 @@ impl Gateway {
         };
         let config = Config::load(None, variable).unwrap();
         let public_url = PublicUrl::localhost(8080);
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let entropy = Arc::new(SystemEntropy);
         let app = App::open(config, public_url, clock, entropy).await.unwrap();
         Self {
             app,
@@ -121,6 +126,9 @@ impl Gateway {
             provider: None,
             default_role: default_role.map(str::to_owned),
             state: DirectoryState::Waiting,
+            change_brake: None,
+            protected_user_ids: Vec::new(),
+            held_at: None,
             created_at: now(),
             updated_at: now(),
         };

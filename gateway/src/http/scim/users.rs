@@ -10,8 +10,9 @@ use super::error::Refusal;
 use super::request::Call;
 use super::{cursor, search};
 use crate::error::Error;
-use crate::flows::provisioning;
+use crate::flows::provisioning::{self, Written};
 use crate::ids::DirectoryUserId;
+use crate::model::HeldChange;
 use crate::store::directory_users::{self, StoredUser};
 use crate::store::scim_list;
 
@@ -19,7 +20,11 @@ pub(super) async fn create(call: Call) -> Result<Answer, Refusal> {
     let projection = call.projection()?;
     let user = User::parse(&call.json().await?, call.quirks())?;
     let stored = provisioning::create_user(&call.push, user).await?;
-    call.say_created(ResourceType::User, stored.resource.user_name(), 0);
+    let name = stored.resource.user_name();
+    match stored.held {
+        Some(change) => call.say_held(change, name),
+        None => call.say_created(ResourceType::User, name, 0),
+    }
     let location = ResourceType::User.location(&call.base_url, &stored.meta().id);
     // No group can list it yet.
     Ok(shown_in(&call, &projection, stored, Vec::new())
@@ -52,8 +57,7 @@ pub(super) async fn replace(call: Call, id: &str) -> Result<Answer, Refusal> {
     let (id, if_match) = (parse(id)?, call.if_match());
     let body = call.json().await?;
     let written = provisioning::replace_user(&call.push, id, if_match.as_ref(), &body).await?;
-    let name = written.resource.resource.user_name();
-    call.say_changed(ResourceType::User, name, written.changed);
+    say_written(&call, &written);
     shown(&call, &projection, written.resource).await
 }
 
@@ -62,14 +66,15 @@ pub(super) async fn patch(call: Call, id: &str) -> Result<Answer, Refusal> {
     let (id, if_match) = (parse(id)?, call.if_match());
     let request = PatchRequest::parse(ResourceType::User, &call.json().await?, call.quirks())?;
     let written = provisioning::patch_user(&call.push, id, if_match.as_ref(), &request).await?;
-    let name = written.resource.resource.user_name();
-    call.say_changed(ResourceType::User, name, written.changed);
+    say_written(&call, &written);
     shown(&call, &projection, written.resource).await
 }
 
 pub(super) async fn delete(call: Call, id: &str) -> Result<Answer, Refusal> {
     let if_match = call.if_match();
-    provisioning::delete_user(&call.push, parse(id)?, if_match.as_ref()).await?;
+    if provisioning::delete_user(&call.push, parse(id)?, if_match.as_ref()).await? {
+        call.say_held(HeldChange::Deletion, id);
+    }
     Ok(Answer::no_content())
 }
 
@@ -95,6 +100,14 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
     call.say_found("users", query.filter.as_deref(), shown, page.total);
     let rendered = render(call, &query.projection, page.resources).await?;
     Ok(search::page(&query, page.total, rendered, beside))
+}
+
+fn say_written(call: &Call, written: &Written<StoredUser>) {
+    let name = written.resource.resource.user_name();
+    match written.resource.held {
+        Some(change) => call.say_held(change, name),
+        None => call.say_changed(ResourceType::User, name, written.changed),
+    }
 }
 
 /// What is not an id names nobody.

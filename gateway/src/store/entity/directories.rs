@@ -1,7 +1,8 @@
 use sea_orm::entity::prelude::*;
 
-use crate::ids::{DirectoryId, OrganizationId};
-use crate::model::{DirectoryState, Timestamp};
+use crate::ids::{DirectoryId, OrganizationId, UserId};
+use crate::model::{BrakeWindow, ChangeBrake, DirectoryState, Timestamp};
+use crate::store::columns::JsonText;
 use crate::store::scope::OrgOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -15,6 +16,10 @@ pub struct Model {
     pub default_role: Option<String>,
     pub state: DirectoryState,
     pub last_request_at: Option<Timestamp>,
+    pub change_brake: Option<JsonText<ChangeBrake>>,
+    pub protected_user_ids: JsonText<Vec<UserId>>,
+    pub brake_window: JsonText<BrakeWindow>,
+    pub held_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

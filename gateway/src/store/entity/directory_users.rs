@@ -2,7 +2,7 @@ use sea_orm::entity::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::ids::{DirectoryId, DirectoryUserId, OrganizationId, UserId};
-use crate::model::Timestamp;
+use crate::model::{HeldChange, Timestamp};
 use crate::store::columns::JsonText;
 use crate::store::scope::{DirectoryOwned, OrgOwned};
 
@@ -22,6 +22,7 @@ pub struct Model {
     pub active: bool,
     pub resource: JsonText<Map<String, Value>>,
     pub version: i64,
+    pub held: Option<HeldChange>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -64,6 +64,7 @@ async fn feed(store: &Store, scope: &OrgScope, user: UserId) -> (DirectoryId, Di
         last_request_at: Set(None),
         created_at: Set(now()),
         updated_at: Set(now()),
+        ..Default::default()
     })
     .exec_without_returning(tx.db())
     .await
@@ -83,6 +84,7 @@ async fn feed(store: &Store, scope: &OrgScope, user: UserId) -> (DirectoryId, Di
         version: Set(1),
         created_at: Set(now()),
         updated_at: Set(now()),
+        ..Default::default()
     })
     .exec_without_returning(tx.db())
     .await

@@ -69,6 +69,9 @@ impl Desk {
             provider: None,
             default_role: None,
             state: DirectoryState::Waiting,
+            change_brake: None,
+            protected_user_ids: Vec::new(),
+            held_at: None,
             created_at: self.now(),
             updated_at: self.now(),
         };

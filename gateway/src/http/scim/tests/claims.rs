@@ -4,7 +4,10 @@ use connectors::{SamlSettings, Settings};
 
 use super::*;
 use crate::ids::{ConnectionId, UserId};
-use crate::model::{Connection, ConnectionState, ConnectionType, EmailDomainPolicy};
+use crate::model::{
+    ActorKind, Connection, ConnectionState, ConnectionType, EmailDomainPolicy, Window,
+};
+use crate::store::audit::{self, AuditFilter};
 use crate::store::connections;
 use crate::store::identities::{self, Claimed, IdentityKey};
 use crate::store::users::{self, UserRecord};
@@ -110,7 +113,7 @@ async fn a_directory_that_pushes_groups_wins_over_groups_claimed_at_login() {
 }
 
 #[tokio::test]
-async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_stays() {
+async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_or_is_protected_stays() {
     let gateway = Gateway::start().await;
     gateway.role("member", 1).await;
     let acme = gateway.directory().await;
@@ -137,13 +140,16 @@ async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_stays() {
             members.push(id.to_owned());
         }
     }
+    let protected = acme.user_id(&members[8]).await;
+    acme.set(|directory| directory.protected_user_ids = vec![protected])
+        .await;
     let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let group = acme.group("Everybody", &members).await;
     let rename = json!([{"op": "replace", "path": "displayName", "value": "All"}]);
     let renamed = acme.patch(&format!("/Groups/{group}"), rename).await;
     assert_eq!(renamed.expect(204).json, Value::Null);
     let before = acme.events().await.len();
-    let cause = Cause::system("test");
+    let cause = Cause::new(ActorKind::ApiKey, "key_1", "request");
     crate::flows::directories::remove_in_steps(
         &gateway.app,
         &acme.organization,
@@ -155,14 +161,27 @@ async fn a_large_directory_is_deleted_in_steps_and_who_signs_in_stays() {
     acme.get("/Users").await.expect(401);
     let types = acme.event_types().await.split_off(before);
     let count = |wanted: &str| types.iter().filter(|it| *it == wanted).count();
-    assert_eq!(count("user.deleted"), 1_019);
+    assert_eq!(count("user.deleted"), 1_018);
     assert_eq!(count("group.deleted"), 1);
-    // Its source went, and what it claims at login counts again.
-    assert_eq!(count("user.updated"), 1);
+    // Their source went, and what one of them claims at login counts again.
+    assert_eq!(count("user.updated"), 2);
     assert_eq!(count("user.roles_changed"), 1);
     assert_eq!(types.last().unwrap(), "directory.deleted");
     let found = users::find(&gateway.app.store.read(), &acme.organization, stays).await;
     let user = found.unwrap().unwrap();
     assert_eq!(user.roles, ["member"]);
     assert_eq!(user.sources.len(), 1);
+    let found = users::find(&gateway.app.store.read(), &acme.organization, protected).await;
+    let user = found.unwrap().unwrap();
+    assert!(user.active && user.sources.is_empty(), "{user:?}");
+    // One act, however many steps it took.
+    let window = Window {
+        limit: 100,
+        before: None,
+    };
+    let (db, organization) = (gateway.app.store.read(), Some(&acme.organization));
+    let entries = audit::list(&db, organization, &AuditFilter::default(), window).await;
+    let entries = entries.unwrap().rows;
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(entries[0].action, "directory.deleted");
 }

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Client, Gateway, USER};
+use crate::model::BrakeAnswer;
 
 impl Client {
     /// Statements and commits of what `work` does, with the memory as true as a running gateway keeps it. On a
@@ -170,4 +171,35 @@ async fn what_a_change_and_a_lookup_cost_does_not_grow_with_the_directory() {
     let members: Vec<&str> = many[4..].iter().map(String::as_str).collect();
     let large = client.group("Large", &members).await;
     assert_eq!(costs(&client, "many", &many, &large).await, expected);
+}
+
+#[tokio::test]
+async fn a_brake_adds_two_statements_to_a_deactivation_whatever_the_directorys_size() {
+    let gateway = Gateway::start().await;
+    let mut costs = Vec::new();
+    for size in [12, 60] {
+        let client = gateway.directory().await;
+        let people = client.people(size).await;
+        let mut next = people.iter();
+        let mut deactivate = async || {
+            let four: Vec<&String> = next.by_ref().take(4).collect();
+            let one = async |number: usize| client.deactivate(four[number]).await.expect(200);
+            client.cost_of(one).await
+        };
+        let plain = deactivate().await;
+        client.brake(100, 1, BrakeAnswer::Refuse).await;
+        // The first of an hour counts who is active; the others need not.
+        costs.push((plain, deactivate().await));
+
+        client.brake(1, 1, BrakeAnswer::Refuse).await;
+        client.deactivate(&people[8]).await.expect(429);
+        let held = async |_| client.deactivate(&people[8]).await.expect(429);
+        // Its token and both its rows are read, once more under the lock.
+        assert_eq!(client.cost_of(held).await.0, 3);
+    }
+    let [(plain, braked), other] = costs[..] else {
+        unreachable!("two sizes");
+    };
+    assert_eq!(other, (plain, braked));
+    assert_eq!(braked, (plain.0 + 2, 1));
 }
