@@ -21,6 +21,7 @@ mod m20261129_000011_inactive_users;
 mod m20261129_000012_doubted_emails;
 mod m20261130_000014_session_idle_ttl;
 mod m20261130_000015_change_brake;
+mod m20261130_000016_group_schemas;
 
 pub struct Migrator;
 
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000012_doubted_emails::Migration),
             Box::new(m20261130_000014_session_idle_ttl::Migration),
             Box::new(m20261130_000015_change_brake::Migration),
+            Box::new(m20261130_000016_group_schemas::Migration),
         ]
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 pub enum ScimError {
     #[error("the filter is wrong at character {position}: {problem}")]
     FilterMalformed { position: usize, problem: String },
-    #[error("the filter names {name:?}, which a {resource} does not have")]
+    #[error("the filter names {name:?}, {}", why_unknown(name, resource))]
     FilterAttributeUnknown {
         name: String,
         resource: &'static str,
@@ -221,6 +221,20 @@ impl ErrorResponse {
 impl From<&ScimError> for ErrorResponse {
     fn from(error: &ScimError) -> Self {
         Self::new(error.status(), error.scim_type(), error.to_string())
+    }
+}
+
+/// Why a filter can't name this attribute.
+fn why_unknown(name: &str, resource: &str) -> String {
+    let last = name.rsplit(':').next().unwrap_or(name);
+    if last.eq_ignore_ascii_case("password") {
+        "which is never returned, so that nothing can be found by it either".to_owned()
+    } else if name.contains(':') {
+        format!(
+            "which is in no schema of a {resource} at /Schemas: what is in none is kept, and can't be filtered by"
+        )
+    } else {
+        format!("which a {resource} does not have")
     }
 }
 

@@ -58,6 +58,12 @@ impl Group {
         self.0.get("externalId").and_then(Value::as_str)
     }
 
+    /// The URNs of the extensions that it has data of.
+    pub fn extensions(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.keys().map(String::as_str);
+        names.filter(|name| name.contains(':'))
+    }
+
     /// Its values as filters and sorting compare them, without what the server computes.
     pub fn comparable_values(&self) -> Vec<ComparableValue> {
         comparable::values(ResourceType::Group, &self.0)

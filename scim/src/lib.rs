@@ -29,7 +29,9 @@ pub use group::{Group, MemberLink};
 pub use list::{
     DEFAULT_PAGE_SIZE, LIST_RESPONSE_URN, ListQuery, ListResponse, MAX_PAGE_SIZE, Sort, SortOrder,
 };
-pub use patch::{GroupPatch, Member, MemberOperation, PatchRequest, max_operations};
+pub use patch::{
+    GroupPatch, Member, MemberOperation, PatchRequest, max_operations, member_candidates,
+};
 pub use path::Path;
 pub use projection::Projection;
 pub use quirk::{Quirk, Quirks};

@@ -19,7 +19,7 @@ use crate::user::User;
 
 use read::Reader;
 
-pub use members::{Member, MemberOperation};
+pub use members::{Member, MemberOperation, member_candidates};
 
 /// The most operations in one request: Entra ID sends one for each member of a group, but no directory has
 /// so much to say about a user, whose operations are each applied to all of a user's values.

@@ -46,6 +46,12 @@ impl ResourceType {
         }
     }
 
+    /// The URNs of its own schema and of the extensions with a published one.
+    pub(crate) fn schemas(self) -> impl Iterator<Item = &'static str> {
+        let extensions = self.extensions().iter().map(|extension| extension.urn);
+        std::iter::once(self.schema().urn).chain(extensions)
+    }
+
     /// The type of this name, whatever its case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL

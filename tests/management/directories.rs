@@ -190,7 +190,8 @@ async fn mappings_give_roles_at_once_and_a_preview_gives_none() {
         .post(&format!("{mappings}/preview"), by_name.clone())
         .await;
     let gain = json!([{"user_id": user, "role": "admin"}]);
-    assert_eq!(preview.expect(200), json!({"gains": gain, "losses": []}));
+    let expected = json!({"gains": gain, "gain_count": 1, "losses": [], "loss_count": 0});
+    assert_eq!(preview.expect(200), expected);
     assert_eq!(roles().await, (json!([]), json!([])));
     assert_eq!(events(&api, &path).await.len(), count);
 

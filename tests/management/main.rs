@@ -13,6 +13,7 @@ mod domain_claims;
 mod domains;
 mod idempotency;
 mod organizations;
+mod role_mappings;
 mod roles;
 mod users;
 

@@ -1,5 +1,7 @@
 //! A directory pushes people and groups, and groups become roles.
 
+mod history;
+
 use integration::{Answer, Api, Tenon, text};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -41,7 +41,7 @@ pub enum Ended {
     /// Nowhere: the application named no address. Its name, where it is known.
     Here { application: Option<String> },
     /// Nowhere, and nothing has ended: nobody said which session.
-    Nothing { application: String },
+    Nothing { application: Option<String> },
 }
 
 /// Why nothing was ended. The person sees it as a page: an address that is not known to be the application's
@@ -114,12 +114,13 @@ pub async fn end_session(
     Ok(Ok(match (at_idp, application, url) {
         (Some(begin), Some(application), _) => Ended::AtIdp(Box::new(application), begin),
         (_, _, Some(url)) => Ended::Return { url },
-        (_, Some(application), None) if !hinted => Ended::Nothing {
-            application: application.name,
-        },
-        (_, application, None) => Ended::Here {
-            application: application.map(|application| application.name),
-        },
+        (_, application, None) => {
+            let application = application.map(|application| application.name);
+            match hinted {
+                true => Ended::Here { application },
+                false => Ended::Nothing { application },
+            }
+        }
     }))
 }
 

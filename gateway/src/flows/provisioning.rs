@@ -52,6 +52,22 @@ pub struct Push {
     pub provider: &'static str,
 }
 
+/// Why a request is not let in.
+pub enum NotAdmitted {
+    /// The token is the directory's own and has ended. `push` says whose it was, for the log.
+    Expired {
+        push: Box<Push>,
+        at: Timestamp,
+    },
+    Error(Error),
+}
+
+impl From<Error> for NotAdmitted {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
 /// What a write left behind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written<T> {
@@ -63,18 +79,20 @@ pub struct Written<T> {
 impl Push {
     /// The door of a directory. `directory` is the id of the request's path, as it was written.
     ///
-    /// Errors: [`Error::Unauthorized`], whatever it is that does not fit (SECURITY-MODEL G13).
+    /// Errors: [`Error::Unauthorized`], whatever it is that does not fit (SECURITY-MODEL G13). Only who has
+    /// a token of this directory is told that it has expired.
     pub async fn authenticate(
         app: &App,
         directory: &str,
         token: &str,
         request_id: &str,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, NotAdmitted> {
         let directory: DirectoryId = directory.parse().map_err(|_| Error::Unauthorized)?;
         let now = Timestamp(app.clock.now());
         let hash = app.vault.hash(token);
-        let door = directory_tokens::open(&app.store, directory, &hash, now)
-            .await?
+        let door = directory_tokens::open(&app.store, directory, &hash)
+            .await
+            .map_err(Error::from)?
             .ok_or(Error::Unauthorized)?;
         let push = Self {
             app: app.clone(),
@@ -85,6 +103,10 @@ impl Push {
             token: door.token,
             provider: door.provider,
         };
+        if let Some(at) = door.expired_at(now) {
+            let push = Box::new(push);
+            return Err(NotAdmitted::Expired { push, at });
+        }
         push.note_use(&door, &hash, now).await?;
         Ok(push)
     }

@@ -3,18 +3,22 @@
 //! A request leaves its entry in memory and is answered; one task writes what has come, a few times a second and
 //! without waiting for the disk. So no answer depends on the log, and a crash may cost its last moments. What
 //! does not fit into memory is dropped and counted.
+//!
+//! What is refused before it is looked at, because too many come or the token has expired, may come in floods: of
+//! one token a minute's first has a row, and the others are counted in one more when the minute is over.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::ids::DirectoryRequestId;
-use crate::model::DirectoryRequest;
+use crate::ids::{DirectoryRequestId, DirectoryTokenId};
+use crate::model::{DirectoryRequest, Timestamp};
 use crate::store::directory_requests::{self, Sealed};
 use crate::store::{DirectoryScope, Reads};
 use crate::telemetry::Metrics;
@@ -25,6 +29,12 @@ const EVERY: Duration = Duration::from_millis(250);
 const BATCH: usize = 100;
 /// What may wait, in bytes.
 const ROOM: usize = 8 * 1024 * 1024;
+/// What one row and one more stand for.
+const FLOOD: TimeDelta = TimeDelta::seconds(60);
+/// How often at least it is seen whether one is over.
+const FLOODS_LOOKED_AT: Duration = Duration::from_secs(30);
+/// So many tokens' floods are told at a time, each once.
+const FLOODS: usize = 10_000;
 /// How long the end of the process may take.
 const LAST_CALL: Duration = Duration::from_millis(900);
 
@@ -53,6 +63,7 @@ pub struct ProvisioningLog(Arc<Inner>);
 
 struct Inner {
     waiting: Mutex<Waiting>,
+    floods: Mutex<HashMap<(DirectoryTokenId, u16), Flood>>,
     /// Held while a batch is taken and written.
     writing: tokio::sync::Mutex<()>,
     arrived: Notify,
@@ -68,10 +79,19 @@ struct Waiting {
     last: Option<DirectoryRequestId>,
 }
 
+/// The refusals of one token and status that came within [`FLOOD`].
+struct Flood {
+    since: DateTime<Utc>,
+    first: Entry,
+    /// Beside the first.
+    more: u64,
+}
+
 impl ProvisioningLog {
     pub fn new(metrics: Metrics) -> Self {
         Self(Arc::new(Inner {
             waiting: Mutex::default(),
+            floods: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             arrived: Notify::new(),
             full: Notify::new(),
@@ -105,6 +125,69 @@ impl ProvisioningLog {
         self.0.arrived.notify_one();
     }
 
+    /// As [`Self::note`], of what may be one of very many: whether `entry` is made at all tells the time.
+    pub fn note_one_of_many(
+        &self,
+        app: &App,
+        token: DirectoryTokenId,
+        status: u16,
+        entry: impl FnOnce() -> Entry,
+    ) {
+        let now = app.clock.now();
+        let key = (token, status);
+        let mut floods = self.floods();
+        if let Some(flood) = floods.get_mut(&key).filter(|flood| !flood.is_over(now)) {
+            flood.more += 1;
+            return;
+        }
+        let before = floods.remove(&key);
+        if floods.len() >= FLOODS {
+            self.0.metrics.provisioning_log_dropped(1);
+            return;
+        }
+        let first = entry();
+        let flood = Flood {
+            since: now,
+            first: Entry {
+                details: Details::default(),
+                ..first.clone()
+            },
+            more: 0,
+        };
+        floods.insert(key, flood);
+        drop(floods);
+        self.note_rest(app, before);
+        self.note(first);
+    }
+
+    /// Tells of the floods whose minute is over; with `all` of those too that go on.
+    fn end_floods(&self, app: &App, all: bool) {
+        let now = app.clock.now();
+        let over: Vec<Flood> = {
+            let mut floods = self.floods();
+            let over = floods.extract_if(|_, flood| all || flood.is_over(now));
+            over.map(|(_, flood)| flood).collect()
+        };
+        self.note_rest(app, over);
+    }
+
+    fn note_rest(&self, app: &App, floods: impl IntoIterator<Item = Flood>) {
+        for flood in floods.into_iter().filter(|flood| flood.more > 0) {
+            let mut entry = flood.first;
+            entry.request.id = DirectoryRequestId::generate(&*app.clock, &*app.entropy);
+            entry.request.created_at = entry.request.id.minted_at().into();
+            let (since, more) = (Timestamp(flood.since), flood.more);
+            let like_it = format!("; {more} more requests like it in the minute from {since}");
+            entry.request.summary.push_str(&like_it);
+            self.note(entry);
+        }
+    }
+
+    fn floods(&self) -> MutexGuard<'_, HashMap<(DirectoryTokenId, u16), Flood>> {
+        let floods = self.0.floods.lock();
+        floods.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self) -> Vec<Entry> {
         let mut waiting = self
             .0
@@ -115,6 +198,12 @@ impl ProvisioningLog {
         let batch: Vec<Entry> = waiting.entries.drain(..most).collect();
         waiting.bytes -= batch.iter().map(Entry::bytes).sum::<usize>();
         batch
+    }
+}
+
+impl Flood {
+    fn is_over(&self, now: DateTime<Utc>) -> bool {
+        now - self.since >= FLOOD
     }
 }
 
@@ -134,6 +223,7 @@ pub async fn run(app: App) {
         tokio::select! {
             () = app.drain.begun() => return,
             () = log.0.arrived.notified() => {}
+            () = tokio::time::sleep(FLOODS_LOOKED_AT) => {}
         }
         tokio::select! {
             () = app.drain.begun() => return,
@@ -146,6 +236,7 @@ pub async fn run(app: App) {
 
 /// Writes what the last requests left behind.
 pub async fn last_call(app: &App) {
+    app.provisioning_log.end_floods(app, true);
     if tokio::time::timeout(LAST_CALL, flush(app)).await.is_err() {
         tracing::warn!("the provisioning log could not be written to its end");
     }
@@ -153,6 +244,7 @@ pub async fn last_call(app: &App) {
 
 /// Writes all that waits, so that whoever reads the log sees what has been answered here.
 pub async fn flush(app: &App) {
+    app.provisioning_log.end_floods(app, false);
     let log = &app.provisioning_log.0;
     let _turn = log.writing.lock().await;
     loop {

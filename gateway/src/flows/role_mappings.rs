@@ -6,9 +6,12 @@ use poem_openapi::types::ToJSON;
 
 use crate::error::{Error, FieldProblem};
 use crate::flows::roles;
-use crate::ids::DirectoryId;
+use crate::ids::{DirectoryId, GroupId};
 use crate::model::{Cause, EventType, IdentityEvent, RoleMapping, RoleSource};
-use crate::store::{OrgScope, Reads, Tx, groups, role_mappings};
+use crate::store::{OrgScope, Reads, Tx, connections, directories, groups, role_mappings};
+
+/// The most rows of one mapping, whoever adds them: what is read can be put back.
+pub const MOST: usize = 1_000;
 
 /// Replaces the mapping of a source, which the caller found in this scope. `show` makes of rows what the
 /// event carries and the API answers.
@@ -20,6 +23,7 @@ pub async fn replace<View: ToJSON>(
     show: impl Fn(Vec<RoleMapping>) -> View,
     cause: &Cause,
 ) -> Result<View, Error> {
+    hold(tx, scope, source, &mappings).await?;
     check(tx, scope, source, &mappings).await?;
     let before = show(role_mappings::of_source(tx, scope, source).await?);
     let after = show(mappings.clone());
@@ -38,6 +42,27 @@ pub async fn replace<View: ToJSON>(
         RoleSource::Connection(id) => roles::recompute_connection(tx, scope, id, cause).await?,
     }
     Ok(after)
+}
+
+/// Until this transaction ends nobody deletes the mapped groups or puts another mapping there. Groups come
+/// before their directory, as with whoever deletes or renames one.
+async fn hold(
+    tx: &Tx,
+    scope: &OrgScope,
+    source: RoleSource,
+    mappings: &[RoleMapping],
+) -> Result<(), Error> {
+    match source {
+        RoleSource::Directory(id) => {
+            groups::hold(tx, scope, id, &group_ids(mappings)).await?;
+            let held = directories::lock(tx, scope, id).await?;
+            held.map(drop).ok_or(Error::NotFound("directory"))
+        }
+        RoleSource::Connection(id) => {
+            let held = connections::lock(tx, scope, id).await?;
+            held.map(drop).ok_or(Error::NotFound("connection"))
+        }
+    }
 }
 
 /// Every problem of a mapping: roles and groups that are not there, and rows that stand twice.
@@ -83,8 +108,11 @@ async fn groups_of(
     scope: &OrgScope,
     directory: DirectoryId,
     mappings: &[RoleMapping],
-) -> Result<HashSet<crate::ids::GroupId>, Error> {
-    let ids: Vec<_> = mappings.iter().filter_map(|it| it.group_id).collect();
-    let found = groups::existing(db, scope, directory, &ids).await?;
+) -> Result<HashSet<GroupId>, Error> {
+    let found = groups::existing(db, scope, directory, &group_ids(mappings)).await?;
     Ok(found.into_iter().collect())
+}
+
+fn group_ids(mappings: &[RoleMapping]) -> Vec<GroupId> {
+    mappings.iter().filter_map(|it| it.group_id).collect()
 }

@@ -11,11 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::error::Error;
 use crate::ids::{ConnectionId, DirectoryId, UserId};
 use crate::model::{
-    Cause, EventType, IdentityEvent, RoleMapping, RolePolicy, RoleSource, User, UserChange,
-    UserRole,
+    Cause, EventType, IdentityEvent, RoleMapping, RolePolicy, User, UserChange, UserRole,
 };
 use crate::store::user_roles::{self, Roles};
-use crate::store::{OrgScope, Reads, Tx, role_mappings, users};
+use crate::store::{OrgScope, Reads, Tx, users};
 
 /// How many users are recomputed at a time.
 const BATCH: usize = 1_000;
@@ -93,42 +92,63 @@ pub async fn recompute_organization(tx: &Tx, scope: &OrgScope, cause: &Cause) ->
     recompute_users(tx, scope, &ids, "", cause).await
 }
 
-/// What a mapping would change: who would gain and who would lose which role.
+/// So many users that gain a role are named, and so many that lose one; the others are counted.
+const NAMED: usize = 1_000;
+
+/// What a mapping would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preview {
-    pub gains: Vec<(UserId, String)>,
-    pub losses: Vec<(UserId, String)>,
+    pub gains: Changes,
+    pub losses: Changes,
 }
 
-/// Puts the mapping in the place of the source's and compares. The caller drops `tx`, so that everything
-/// stays as it was.
-pub async fn preview(
-    tx: &Tx,
-    scope: &OrgScope,
-    source: RoleSource,
-    mappings: &[RoleMapping],
-) -> Result<Preview, Error> {
-    let ids = match source {
-        RoleSource::Directory(id) => users::of_directory(tx, scope, id).await?,
-        RoleSource::Connection(id) => users::of_connection(tx, scope, id).await?,
-    };
-    role_mappings::replace(tx, scope, source, mappings).await?;
-    let mut preview = Preview::default();
-    for batch in ids.chunks(BATCH) {
-        let mut due = chosen(tx, scope, user_roles::due(tx, scope, batch).await?).await?;
-        for user in users::load(tx, scope, batch).await? {
-            let after = due.remove(&user.id).unwrap_or_default();
-            let after: BTreeSet<String> = after.into_iter().map(|role| role.role).collect();
-            let before: BTreeSet<String> = user.roles.into_iter().collect();
-            let only_in = |roles: &BTreeSet<String>, others: &BTreeSet<String>| {
-                let roles = roles.difference(others).cloned();
-                roles.map(|role| (user.id, role)).collect::<Vec<_>>()
-            };
-            preview.gains.extend(only_in(&after, &before));
-            preview.losses.extend(only_in(&before, &after));
+/// Who would gain a role, or lose one: a user stands here once for each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The first of them, the oldest user first.
+    pub named: Vec<(UserId, String)>,
+    /// All of them.
+    pub count: u64,
+}
+
+impl Changes {
+    fn note<'a>(&mut self, user: UserId, roles: impl Iterator<Item = &'a String>) {
+        for role in roles {
+            self.count += 1;
+            if self.named.len() < NAMED {
+                self.named.push((user, role.clone()));
+            }
         }
     }
-    Ok(preview)
+}
+
+/// Compares what the directory's users have with what they would have by this mapping, in memory that does not
+/// grow with their number. `db` is a snapshot, so that what others do meanwhile changes nothing in it.
+pub async fn preview(
+    db: &impl Reads,
+    scope: &OrgScope,
+    directory: DirectoryId,
+    mappings: &[RoleMapping],
+) -> Result<Preview, Error> {
+    let mut preview = Preview::default();
+    let mut last = None;
+    loop {
+        let batch = users::page_of_directory(db, scope, directory, last, BATCH).await?;
+        last = batch.last().copied();
+        if last.is_none() {
+            return Ok(preview);
+        }
+        let due = user_roles::due_by(db, scope, &batch, directory, mappings).await?;
+        let mut due = chosen(db, scope, due).await?;
+        let mut held = user_roles::held(db, scope, &batch).await?;
+        for user in batch {
+            let after = due.remove(&user).unwrap_or_default();
+            let after: BTreeSet<String> = after.into_iter().map(|role| role.role).collect();
+            let before = held.remove(&user).unwrap_or_default();
+            preview.gains.note(user, after.difference(&before));
+            preview.losses.note(user, before.difference(&after));
+        }
+    }
 }
 
 /// Applies the organization's policy. It matters only to users to whom several roles are due.

@@ -27,7 +27,7 @@ use self::request::Call;
 use self::target::Target;
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::provisioning::Push;
+use crate::flows::provisioning::{NotAdmitted, Push};
 use crate::http::limits::{BodyLimit, Limit};
 use crate::http::request_id::RequestId;
 
@@ -79,28 +79,50 @@ impl Scim {
         below: &str,
         target: Target<'_>,
     ) -> Result<Answer, Refusal> {
-        let push = self.authenticate(&request, directory).await?;
-        self.app
-            .rate_limits
-            .check(Limit::Directory, push.scope.directory())
-            .map_err(Error::from)?;
-        let caller = Caller::of(&request);
-        let call = Call::new(push, caller, request);
+        let (push, turned_away) = self.authenticate(&request, directory).await?;
+        let call = |push| {
+            let caller = Caller::of(&request);
+            Call::new(push, caller, request)
+        };
+        if let Some(refusal) = turned_away {
+            record::one_of_many(&push.clone(), || call(push), target, below, &refusal);
+            return Err(refusal);
+        }
+        let call = call(push);
         let record = Record::begin(&call, target, below);
         let result = serve(call, target).await;
         record.end(&result);
         result
     }
 
-    async fn authenticate(&self, request: &Request, directory: &str) -> Result<Push, Refusal> {
+    /// Who calls, and why nothing is done for them all the same.
+    async fn authenticate(
+        &self,
+        request: &Request,
+        directory: &str,
+    ) -> Result<(Push, Option<Refusal>), Refusal> {
         let request_id = request.data().map(RequestId::to_string).unwrap_or_default();
         let Some(token) = request::bearer_token(request.headers()) else {
             return Err(Refusal::Unauthorized { token_given: false });
         };
-        match Push::authenticate(&self.app, directory, token, &request_id).await {
-            Err(Error::Unauthorized) => Err(Refusal::Unauthorized { token_given: true }),
-            other => Ok(other?),
-        }
+        let push = match Push::authenticate(&self.app, directory, token, &request_id).await {
+            Ok(push) => push,
+            Err(NotAdmitted::Expired { push, at }) => {
+                return Ok((*push, Some(Refusal::TokenExpired { at })));
+            }
+            Err(NotAdmitted::Error(Error::Unauthorized)) => {
+                return Err(Refusal::Unauthorized { token_given: true });
+            }
+            Err(NotAdmitted::Error(error)) => return Err(error.into()),
+        };
+        let within = self
+            .app
+            .rate_limits
+            .check(Limit::Directory, push.scope.directory());
+        Ok((
+            push,
+            within.err().map(|limited| Error::from(limited).into()),
+        ))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{DirectoryScope, OrgScope, Reads, Store, StoreError, Tx};
 use crate::ids::{DirectoryId, DirectoryTokenId, OrganizationId};
 use crate::model::{Directory, DirectoryState, Timestamp};
 
-/// What a valid token opens.
+/// What a token opens, or did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Door {
     pub scope: DirectoryScope,
@@ -21,14 +21,19 @@ pub struct Door {
     pub provider: &'static str,
 }
 
-/// The directory, if the token with this hash is one of its own and has not expired. `None` tells nothing
-/// about which of these is wrong. From memory: a removal holds at once where it was made, elsewhere within a
-/// second.
+impl Door {
+    /// Since when the token opens nothing any more.
+    pub fn expired_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.expires_at.filter(|end| *end <= now)
+    }
+}
+
+/// The directory, if the token with this hash is one of its own; ask whether it has expired. From memory: a
+/// removal holds at once where it was made, elsewhere within a second.
 pub async fn open(
     store: &Store,
     directory: DirectoryId,
     token_hash: &str,
-    now: Timestamp,
 ) -> Result<Option<Door>, StoreError> {
     let owner = |door: &Door| Some(door.scope.organization().organization());
     let door = store
@@ -38,9 +43,7 @@ pub async fn open(
             find(&store.read(), token_hash).await
         })
         .await?;
-    Ok(door.filter(|door| {
-        door.scope.directory() == directory && door.expires_at.is_none_or(|end| end > now)
-    }))
+    Ok(door.filter(|door| door.scope.directory() == directory))
 }
 
 /// Whatever the token with this hash opens, expired or not.

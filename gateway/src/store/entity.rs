@@ -26,6 +26,7 @@ pub mod domains;
 pub mod event_feed;
 pub mod event_streams;
 pub mod events;
+pub mod group_schemas;
 pub mod groups;
 pub mod idempotency_keys;
 pub mod identities;

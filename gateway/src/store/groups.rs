@@ -5,6 +5,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::columns::JsonText;
+use super::entity::group_schemas;
 use super::entity::groups::{ActiveModel, Column, Entity, Model};
 use super::users::IDS_PER_STATEMENT;
 use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
@@ -108,13 +109,14 @@ pub async fn insert(
         ..columns_of(group)
     };
     Entity::insert(row).exec_without_returning(tx.db()).await?;
-    Ok(())
+    insert_schemas(tx, scope, group).await
 }
 
-/// Overwrites a group that is locked.
+/// Overwrites a group that is locked, and was like `before`.
 pub async fn update(
     tx: &Tx,
     scope: &DirectoryScope,
+    before: &scim::Group,
     group: &StoredGroup,
 ) -> Result<(), StoreError> {
     scope
@@ -122,6 +124,39 @@ pub async fn update(
         .set(columns_of(group))
         .filter(Column::Id.eq(group.id))
         .exec(tx.db())
+        .await?;
+    if before.extensions().eq(group.resource.extensions()) {
+        return Ok(());
+    }
+    scope
+        .delete::<group_schemas::Entity>()
+        .filter(group_schemas::Column::GroupId.eq(group.id))
+        .exec(tx.db())
+        .await?;
+    insert_schemas(tx, scope, group).await
+}
+
+/// Whose extensions it has data of, for filters on `schemas`. Most groups have none.
+async fn insert_schemas(
+    tx: &Tx,
+    scope: &DirectoryScope,
+    group: &StoredGroup,
+) -> Result<(), StoreError> {
+    let rows = (0..)
+        .zip(group.resource.extensions())
+        .map(|(element, urn)| group_schemas::ActiveModel {
+            directory_id: Set(scope.directory()),
+            group_id: Set(group.id),
+            element: Set(element),
+            organization_id: Set(scope.organization().organization()),
+            urn: Set(urn.to_owned()),
+        });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    group_schemas::Entity::insert_many(rows)
+        .exec_without_returning(tx.db())
         .await?;
     Ok(())
 }
@@ -223,6 +258,31 @@ pub async fn existing(
         .into_tuple()
         .all(db.db())
         .await?)
+}
+
+/// As [`existing`], and none of them is deleted before this transaction ends.
+pub async fn hold(
+    tx: &Tx,
+    scope: &OrgScope,
+    directory: DirectoryId,
+    ids: &[GroupId],
+) -> Result<(), StoreError> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    for chunk in ids.chunks(IDS_PER_STATEMENT) {
+        scope
+            .select::<Entity>()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::DirectoryId.eq(directory))
+            .filter(Column::Id.is_in(chunk.iter().copied()))
+            .order_by_asc(Column::Id)
+            .lock(LockType::KeyShare)
+            .into_tuple::<GroupId>()
+            .all(tx.db())
+            .await?;
+    }
+    Ok(())
 }
 
 /// Whether the directory has another group of the same name, in whatever case.

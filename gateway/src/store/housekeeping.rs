@@ -22,6 +22,8 @@ const LOGINS_KEPT: TimeDelta = TimeDelta::days(30);
 /// Personal data, and useful only while somebody still looks for a fault.
 const RESPONSES_KEPT: TimeDelta = TimeDelta::days(7);
 const DIRECTORY_REQUESTS_KEPT: TimeDelta = TimeDelta::days(30);
+/// So that whoever asks why a directory fell silent sees the token that ended.
+const DIRECTORY_TOKENS_KEPT: TimeDelta = TimeDelta::days(30);
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
 const ATTEMPTS_KEPT: TimeDelta = TimeDelta::days(14);
 const CONFIG_CHANGES_KEPT: TimeDelta = TimeDelta::days(1);
@@ -93,6 +95,13 @@ pub fn chores(now: DateTime<Utc>) -> Vec<Chore> {
             "id",
             "id < $1",
             DirectoryRequestId::earliest(now - DIRECTORY_REQUESTS_KEPT).into(),
+            Delete,
+        ),
+        chore(
+            "directory_tokens",
+            "id",
+            "expires_at < $1",
+            before(DIRECTORY_TOKENS_KEPT),
             Delete,
         ),
         chore(

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use scim::{MemberLink, ResourceType};
-use sea_orm::sea_query::{Expr, LockType, UnionType};
+use sea_orm::sea_query::{Expr, ExprTrait, LockType, UnionType};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationDef, TryInsertResult,
@@ -246,37 +246,67 @@ pub async fn links(
 ) -> Result<HashMap<GroupId, Vec<MemberLink>>, StoreError> {
     let mut links: HashMap<GroupId, Vec<MemberLink>> = HashMap::new();
     for chunk in ids.chunks(IDS_PER_STATEMENT) {
-        let of_these = || {
-            scope
-                .select::<Entity>()
-                .select_only()
-                .column_as(Column::GroupId, "group_id")
-                .column_as(Column::MemberId, "member_id")
-                .filter(Column::GroupId.is_in(chunk.iter().copied()))
-        };
-        let users = of_these()
-            .join(JoinType::InnerJoin, user_of_membership())
-            .expr_as(Expr::val(0_i32), "is_group")
-            .column_as(directory_users::Column::DisplayName, "display_name");
-        let nested = of_these()
-            .join(JoinType::InnerJoin, nested_of_membership())
-            .expr_as(Expr::val(1_i32), "is_group")
-            .column_as(groups::Column::DisplayName, "display_name");
-        let mut all = users.into_query();
-        all.union(UnionType::All, nested.into_query())
-            .order_by_expr(Expr::col("member_id"), sea_orm::Order::Asc);
-        for row in db.db().query_all(&all).await? {
-            let row = LinkRow::from_query_result(&row, "")?;
-            links.entry(row.group_id).or_default().push(MemberLink {
-                id: row.member_id,
-                resource_type: if row.is_group == 1 {
-                    ResourceType::Group
-                } else {
-                    ResourceType::User
-                },
-                display_name: row.display_name,
-            });
+        let of_these = Column::GroupId.is_in(chunk.iter().copied());
+        for (group, link) in read_links(db, scope, of_these).await? {
+            links.entry(group).or_default().push(link);
         }
+    }
+    Ok(links)
+}
+
+/// As [`links`] of one group, but only of those members who have one of these ids.
+pub async fn links_among(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    group: GroupId,
+    ids: &[String],
+) -> Result<Vec<MemberLink>, StoreError> {
+    let mut links = Vec::new();
+    for chunk in ids.chunks(IDS_PER_STATEMENT) {
+        let among = Column::MemberId.is_in(chunk.iter().map(String::as_str));
+        let found = read_links(db, scope, Column::GroupId.eq(group).and(among)).await?;
+        links.extend(found.into_iter().map(|(_, link)| link));
+    }
+    Ok(links)
+}
+
+async fn read_links(
+    db: &impl Reads,
+    scope: &DirectoryScope,
+    which: Expr,
+) -> Result<Vec<(GroupId, MemberLink)>, StoreError> {
+    let memberships = || {
+        scope
+            .select::<Entity>()
+            .select_only()
+            .column_as(Column::GroupId, "group_id")
+            .column_as(Column::MemberId, "member_id")
+            .filter(which.clone())
+    };
+    let users = memberships()
+        .join(JoinType::InnerJoin, user_of_membership())
+        .expr_as(Expr::val(0_i32), "is_group")
+        .column_as(directory_users::Column::DisplayName, "display_name");
+    let nested = memberships()
+        .join(JoinType::InnerJoin, nested_of_membership())
+        .expr_as(Expr::val(1_i32), "is_group")
+        .column_as(groups::Column::DisplayName, "display_name");
+    let mut all = users.into_query();
+    all.union(UnionType::All, nested.into_query())
+        .order_by_expr(Expr::col("member_id"), sea_orm::Order::Asc);
+    let mut links = Vec::new();
+    for row in db.db().query_all(&all).await? {
+        let row = LinkRow::from_query_result(&row, "")?;
+        let link = MemberLink {
+            id: row.member_id,
+            resource_type: if row.is_group == 1 {
+                ResourceType::Group
+            } else {
+                ResourceType::User
+            },
+            display_name: row.display_name,
+        };
+        links.push((row.group_id, link));
     }
     Ok(links)
 }

@@ -57,6 +57,22 @@ pub async fn replace(
     Ok(())
 }
 
+/// Takes the rows away that name this group by its id. What the others say is as it was, in their order.
+pub async fn remove_group(
+    tx: &Tx,
+    scope: &OrgScope,
+    directory: DirectoryId,
+    group: GroupId,
+) -> Result<(), StoreError> {
+    scope
+        .delete::<Entity>()
+        .filter(Column::SourceId.eq(directory.to_string()))
+        .filter(Column::GroupId.eq(group))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
 /// Whether the directory maps this group, by id or by one of these names.
 pub async fn maps_group(
     db: &impl Reads,

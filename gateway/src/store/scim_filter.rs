@@ -16,7 +16,7 @@ use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Query, SelectStatement};
 
 use self::elements::{Collection, Member};
 use super::DirectoryScope;
-use super::entity::{directory_users, directory_values, groups};
+use super::entity::{directory_users, directory_values, group_schemas, groups};
 
 /// Which directory's resources a filter is about, and how they are addressed.
 #[derive(Clone, Copy)]
@@ -58,6 +58,10 @@ impl Target<'_> {
                 operator,
                 value,
             } => Condition::all().add(self.compare(path, *operator, value)),
+            // Every resource has the one `meta`, whose parts are no rows.
+            Filter::Element { path, filter } if path.attribute.name == "meta" => {
+                self.condition(filter)
+            }
             Filter::Element { path, filter } => {
                 Condition::all().add(self.collection(path).any(filter))
             }
@@ -146,10 +150,12 @@ impl Target<'_> {
             Place::Schemas => {
                 let own = self.resource_type.schema().urn;
                 let own = comparand.holds_for_constant(own, operator);
-                if self.resource_type == ResourceType::Group {
-                    return own;
-                }
-                own.or(self.user_has(self.matching(&path.to_string(), operator, &comparand)))
+                own.or(match self.resource_type {
+                    ResourceType::Group => self.group_has_extension(operator, &comparand),
+                    ResourceType::User => {
+                        self.user_has(self.matching(&path.to_string(), operator, &comparand))
+                    }
+                })
             }
             Place::Values => {
                 let name = path.to_string();
@@ -215,6 +221,23 @@ impl Target<'_> {
     fn user_has(&self, mut values: SelectStatement) -> Expr {
         values.expr(Expr::val(1_i32)).and_where(of_this_user());
         Expr::exists(values)
+    }
+
+    fn group_has_extension(&self, operator: CompareOperator, urn: &Comparand) -> Expr {
+        use group_schemas::Column;
+        let extensions = Query::select()
+            .expr(Expr::val(1_i32))
+            .from(group_schemas::Entity)
+            .and_where(
+                Expr::col((group_schemas::Entity, Column::DirectoryId)).eq(self.scope.directory()),
+            )
+            .and_where(
+                Expr::col((group_schemas::Entity, Column::GroupId))
+                    .equals((groups::Entity, groups::Column::Id)),
+            )
+            .and_where(urn.compare(Expr::col((group_schemas::Entity, Column::Urn)), operator))
+            .to_owned();
+        Expr::exists(extensions)
     }
 
     fn collection(&self, path: &AttributePath) -> Collection<'_> {

@@ -38,9 +38,11 @@ pub enum Start<'a> {
     Index(u64),
     /// Behind this one, or with the first.
     Cursor(Option<&'a After>),
+    /// So that the page ends before this one.
+    Before(&'a After),
 }
 
-/// The last resource of a page: what it sorted by, and its id, which decides between equals.
+/// The last resource of a page, or its first: what it sorted by, and its id, which decides between equals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct After {
     /// As text; None where there is no value, or nothing to sort by.
@@ -55,6 +57,8 @@ pub struct Page<T> {
     pub total: u64,
     /// By cursor only: where the next page starts, if there is one.
     pub next: Option<After>,
+    /// By cursor only: where the page before ends, if there is one.
+    pub previous: Option<After>,
 }
 
 pub async fn users(
@@ -113,19 +117,23 @@ where
     let matching = select
         .clone()
         .filter(condition.unwrap_or_else(Condition::all));
+    let by_cursor = !matches!(listing.start, Start::Index(_));
     let mut rows: Vec<Keyed<Row>> = Vec::new();
+    // A page that ends before a resource is read from there, against the order.
+    let backwards = matches!(listing.start, Start::Before(_));
     if listing.limit > 0 {
         let sort = listing.sort;
         let key = sort.and_then(|sort| Some((sort, target.sort_key(&sort.path)?)));
         let in_order = |mut query: Select<E>| {
             if let Some((sort, key)) = key.clone() {
-                let (order, nulls) = match sort.order {
-                    SortOrder::Ascending => (Order::Asc, NullOrdering::Last),
-                    SortOrder::Descending => (Order::Desc, NullOrdering::First),
+                let (order, nulls) = match (sort.order == SortOrder::Ascending) != backwards {
+                    true => (Order::Asc, NullOrdering::Last),
+                    false => (Order::Desc, NullOrdering::First),
                 };
                 query = query.order_by_with_nulls(key, order, nulls);
             }
-            query.order_by(id.clone(), Order::Asc)
+            let by_id = if backwards { Order::Desc } else { Order::Asc };
+            query.order_by(id.clone(), by_id)
         };
         let mut query = in_order(matching.clone());
         query = match listing.start {
@@ -136,17 +144,15 @@ where
                 ids.clear_selects().expr(id.clone());
                 in_order(select.filter(id.clone().in_subquery(ids)))
             }
-            Start::Cursor(after) => {
-                if let Some((_, key)) = key.clone() {
-                    query = query.expr_as(key.cast_as("TEXT"), SORT_KEY);
-                }
-                if let Some(after) = after {
-                    query = query.filter(behind(after, key, id));
-                }
-                // One more than is shown says that there is more.
-                query.limit(listing.limit + 1)
-            }
+            // One more than is shown says that there is more.
+            Start::Cursor(None) => query.limit(listing.limit + 1),
+            Start::Cursor(Some(edge)) | Start::Before(edge) => query
+                .filter(beyond(edge, key.clone(), id.clone(), backwards))
+                .limit(listing.limit + 1),
         };
+        if let (true, Some((_, key))) = (by_cursor, &key) {
+            query = query.expr_as(key.clone().cast_as("TEXT"), SORT_KEY);
+        }
         rows = query.into_model::<Keyed<Row>>().all(db.db()).await?;
     }
     let limit = usize::try_from(listing.limit).unwrap_or(usize::MAX);
@@ -162,11 +168,20 @@ where
     let more = rows.len() > shown;
     let cut = shown < limit && more;
     rows.truncate(shown);
-    let by_cursor = matches!(listing.start, Start::Cursor(_));
-    let next = rows.last().filter(|_| more && by_cursor).map(|last| After {
-        key: last.key.clone(),
-        id: id_and_members(&last.row).0,
-    });
+    if backwards {
+        rows.reverse();
+    }
+    let edge = |keyed: &Keyed<Row>| After {
+        key: keyed.key.clone(),
+        id: id_and_members(&keyed.row).0,
+    };
+    let (has_next, has_previous) = match listing.start {
+        Start::Index(_) => (false, false),
+        Start::Cursor(after) => (more, after.is_some()),
+        Start::Before(_) => (true, more),
+    };
+    let next = rows.last().filter(|_| has_next).map(edge);
+    let previous = rows.first().filter(|_| has_previous).map(edge);
     let seen = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     // A page that is not full is the last one, unless it lies behind the end: the total is known. How many
     // lie before a cursor is not.
@@ -185,6 +200,7 @@ where
         resources: rows.into_iter().map(|keyed| keyed.row).collect(),
         total,
         next,
+        previous,
     })
 }
 
@@ -205,16 +221,20 @@ impl<Row: FromQueryResult> FromQueryResult for Keyed<Row> {
     }
 }
 
-/// All that come after this one in the order of [`page`].
-fn behind(after: &After, key: Option<(&Sort, Expr)>, id: Expr) -> Condition {
-    let later = Condition::all().add(id.gt(after.id.as_str()));
+/// All that come after this one in the order of [`page`], or, backwards, before it.
+fn beyond(edge: &After, key: Option<(&Sort, Expr)>, id: Expr, backwards: bool) -> Condition {
+    let later = Condition::all().add(match backwards {
+        true => id.lt(edge.id.as_str()),
+        false => id.gt(edge.id.as_str()),
+    });
     let Some((sort, key)) = key else {
         return later;
     };
-    let ascending = sort.order == SortOrder::Ascending;
-    let Some(value) = after.key.as_deref() else {
+    // The way that leads to greater keys, and then to those without one.
+    let upwards = (sort.order == SortOrder::Ascending) != backwards;
+    let Some(value) = edge.key.as_deref() else {
         let equals = Condition::all().add(key.clone().is_null()).add(later);
-        return if ascending {
+        return if upwards {
             equals
         } else {
             Condition::any().add(equals).add(key.is_not_null())
@@ -229,7 +249,7 @@ fn behind(after: &After, key: Option<(&Sort, Expr)>, id: Expr) -> Condition {
         .add(key.clone().eq(value.clone()))
         .add(later);
     let any = Condition::any().add(equals);
-    if ascending {
+    if upwards {
         any.add(key.clone().gt(value)).add(key.is_null())
     } else {
         any.add(key.lt(value))
@@ -252,6 +272,7 @@ impl<T> Page<T> {
             resources: self.resources.into_iter().map(each).collect(),
             total: self.total,
             next: self.next,
+            previous: self.previous,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, LockType, Query, SelectStatement, UnionType};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
-    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 
 use super::entity::user_roles::{ActiveModel, Column, Entity};
@@ -15,8 +15,8 @@ use super::entity::{
 };
 use super::users::{IDS_PER_STATEMENT, group_of_membership, member_of};
 use super::{DirectoryScope, OrgScope, Reads, StoreError, Tx};
-use crate::ids::UserId;
-use crate::model::{RolePolicy, UserRole};
+use crate::ids::{DirectoryId, GroupId, UserId};
+use crate::model::{RoleMapping, RolePolicy, UserRole};
 
 /// The roles of one user, each with its source.
 pub type Roles = BTreeSet<UserRole>;
@@ -37,9 +37,100 @@ pub async fn due(
     scope: &OrgScope,
     users: &[UserId],
 ) -> Result<HashMap<UserId, Roles>, StoreError> {
-    let ids = || users.iter().copied();
-    let no_text = || Expr::val(Option::<String>::None);
-    let by_group = scope
+    collect(db, scope, users, by_group(scope, users)).await
+}
+
+/// As [`due`], if this were the directory's mapping.
+pub async fn due_by(
+    db: &impl Reads,
+    scope: &OrgScope,
+    users: &[UserId],
+    directory: DirectoryId,
+    mappings: &[RoleMapping],
+) -> Result<HashMap<UserId, Roles>, StoreError> {
+    let of_others = role_mappings::Column::SourceId.ne(directory.to_string());
+    let of_others = by_group(scope, users).filter(of_others);
+    let mut due = collect(db, scope, users, of_others).await?;
+    let ids: Vec<GroupId> = mappings.iter().filter_map(|it| it.group_id).collect();
+    let folded = |it: &RoleMapping| it.group_name.as_deref().map(scim::fold);
+    let names: Vec<String> = mappings.iter().filter_map(folded).collect();
+    let mut roles_of: HashMap<Group, Vec<&str>> = HashMap::new();
+    for mapping in mappings {
+        let groups = [
+            mapping.group_id.map(Group::Id),
+            folded(mapping).map(Group::Named),
+        ];
+        for group in groups.into_iter().flatten() {
+            roles_of.entry(group).or_default().push(&mapping.role);
+        }
+    }
+    let rows: Vec<(UserId, GroupId, String)> = scope
+        .select::<directory_users::Entity>()
+        .join(JoinType::InnerJoin, member_of())
+        .join(JoinType::InnerJoin, group_of_membership())
+        .select_only()
+        .column(directory_users::Column::UserId)
+        .column(groups::Column::Id)
+        .column(groups::Column::DisplayNameFolded)
+        .filter(directory_users::Column::DirectoryId.eq(directory))
+        .filter(directory_users::Column::UserId.is_in(users.iter().copied()))
+        .filter(
+            Condition::any()
+                .add(groups::Column::Id.is_in(ids))
+                .add(groups::Column::DisplayNameFolded.is_in(names)),
+        )
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    for (user, group, name) in rows {
+        for mapped in [Group::Id(group), Group::Named(name)] {
+            for role in roles_of.get(&mapped).into_iter().flatten() {
+                due.entry(user).or_default().insert(UserRole {
+                    role: (*role).to_owned(),
+                    source: group.to_string(),
+                });
+            }
+        }
+    }
+    Ok(due)
+}
+
+/// What a row of a directory's mapping names.
+#[derive(PartialEq, Eq, Hash)]
+enum Group {
+    Id(GroupId),
+    Named(String),
+}
+
+/// The roles that these users, at most a thousand, have.
+pub async fn held(
+    db: &impl Reads,
+    scope: &OrgScope,
+    users: &[UserId],
+) -> Result<HashMap<UserId, BTreeSet<String>>, StoreError> {
+    let rows: Vec<(UserId, String)> = scope
+        .select::<Entity>()
+        .select_only()
+        .column(Column::UserId)
+        .column(Column::Role)
+        .filter(Column::UserId.is_in(users.iter().copied()))
+        .into_tuple()
+        .all(db.db())
+        .await?;
+    let mut held: HashMap<UserId, BTreeSet<String>> = HashMap::new();
+    for (user, role) in rows {
+        held.entry(user).or_default().insert(role);
+    }
+    Ok(held)
+}
+
+fn no_text() -> Expr {
+    Expr::val(Option::<String>::None)
+}
+
+/// What the mapped groups of directories give these users.
+fn by_group(scope: &OrgScope, users: &[UserId]) -> Select<directory_users::Entity> {
+    scope
         .select::<directory_users::Entity>()
         .join(JoinType::InnerJoin, member_of())
         .join(JoinType::InnerJoin, group_of_membership())
@@ -64,7 +155,17 @@ pub async fn due(
                     .equals((groups::Entity, groups::Column::DisplayNameFolded)),
                 ),
         )
-        .filter(directory_users::Column::UserId.is_in(ids()));
+        .filter(directory_users::Column::UserId.is_in(users.iter().copied()))
+}
+
+/// With it, what default roles and the groups claimed at logins give.
+async fn collect(
+    db: &impl Reads,
+    scope: &OrgScope,
+    users: &[UserId],
+    by_group: Select<directory_users::Entity>,
+) -> Result<HashMap<UserId, Roles>, StoreError> {
+    let ids = || users.iter().copied();
     let by_default = scope
         .select::<directory_users::Entity>()
         .join(JoinType::InnerJoin, directory_of_user())

@@ -159,6 +159,30 @@ pub async fn of_directory(
         .await?)
 }
 
+/// As [`of_directory`], by pages: those who come after `after`, at most `limit`.
+pub async fn page_of_directory(
+    db: &impl Reads,
+    scope: &OrgScope,
+    directory: DirectoryId,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<UserId>, StoreError> {
+    let mut query = scope
+        .select::<directory_users::Entity>()
+        .select_only()
+        .column(directory_users::Column::UserId)
+        .filter(directory_users::Column::DirectoryId.eq(directory));
+    if let Some(after) = after {
+        query = query.filter(directory_users::Column::UserId.gt(after));
+    }
+    Ok(query
+        .order_by_asc(directory_users::Column::UserId)
+        .limit(u64::try_from(limit).unwrap_or(u64::MAX))
+        .into_tuple()
+        .all(db.db())
+        .await?)
+}
+
 /// The users who have signed in by a connection, oldest first.
 pub async fn of_connection(
     db: &impl Reads,

@@ -310,6 +310,14 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     (0..=9999).contains(&at.year()).then_some(at)
 }
 
+/// The URN of a schema that we publish, as we write it.
+fn published(urn: &str) -> Option<&'static str> {
+    let mut urns = ResourceType::ALL
+        .into_iter()
+        .flat_map(ResourceType::schemas);
+    urns.find(|known| known.eq_ignore_ascii_case(urn))
+}
+
 /// A comparison whose value has the attribute's type.
 fn compare(
     path: AttributePath,
@@ -376,6 +384,10 @@ fn compare(
                 return refuse("binary only compares with eq and ne");
             }
             Literal::Text(text)
+        }
+        // The URNs of schemas are the same in any case (SCIM.md section 3), other references are not.
+        (_, Value::String(text)) if path.names().1 == "schemas" => {
+            Literal::Text(published(&text).map_or(text, str::to_owned))
         }
         (_, Value::String(text)) => Literal::Text(text),
         _ => return refuse("it is text; write the value in double quotes"),

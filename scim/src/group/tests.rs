@@ -185,6 +185,40 @@ fn filters_select_members_by_more_than_their_id() {
         panic!("{:?}", plan.members)
     };
     assert_eq!(filter, &element_filter("members[type eq \"Group\"]"));
+    for (filter, candidates) in [
+        ("value eq \"a\" and type eq \"User\"", Some(&["a"][..])),
+        (
+            "type eq \"User\" and (value eq \"a\" or value eq \"b\")",
+            Some(&["a", "b"]),
+        ),
+        (
+            "(value eq \"a\" or value eq \"b\") and value eq \"c\"",
+            Some(&["c"]),
+        ),
+        ("value eq \"a\" or type eq \"User\"", None),
+        ("not (value eq \"a\")", None),
+        ("value ne \"a\" and type eq \"User\"", None),
+    ] {
+        let found = crate::member_candidates(&element_filter(&format!("members[{filter}]")));
+        let expected = candidates.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+        assert_eq!(found, expected, "{filter}");
+    }
+    let typed = "members[value eq \"c\" and type eq \"Group\"]";
+    let plan = try_patch(json!([{"op": "add", "path": typed, "value": {}}])).unwrap();
+    let group = Member {
+        value: "c".into(),
+        resource_type: Some(ResourceType::Group),
+    };
+    assert_eq!(plan.members, [MemberOperation::Add(vec![group])]);
+    for nobody in [
+        "type eq \"User\"",
+        "value eq \"a\" and value eq \"b\"",
+        "value sw \"a\"",
+    ] {
+        let path = format!("members[{nobody}]");
+        let operation = json!([{"op": "add", "path": path, "value": {}}]);
+        assert_eq!(refused(operation), "noTarget", "{nobody}");
+    }
     let swap =
         json!([{"op": "replace", "path": "members[value eq \"a\"]", "value": {"value": "c"}}]);
     assert_eq!(members(swap), ["b", "c"]);

@@ -34,7 +34,7 @@ pub enum MemberOperation {
     RemoveAll,
     /// Afterwards exactly these are members.
     Replace(Vec<Member>),
-    /// Removes the members that a filter selects; only for filters other than by id.
+    /// Removes the members that a filter selects; only for filters that say more than ids.
     RemoveMatching(Filter),
     /// Puts others in the place of the members that a filter selects; [`ScimError::NoTarget`] where it
     /// selects none.
@@ -164,10 +164,9 @@ pub(super) fn read(
         Operator::Remove => removal(filter),
         Operator::Add => {
             // As with Entra ID's emails[type eq "home"], the member asked for is the one to be made.
-            let ids = selected_ids(&filter).ok_or_else(no_target)?;
+            let members = to_create(&filter)?.ok_or_else(no_target)?;
             quirks.note(Quirk::ElementCreated);
-            let members: Result<Vec<_>, _> = ids.iter().map(|id| Member::new(id, None)).collect();
-            MemberOperation::Add(members?)
+            MemberOperation::Add(members)
         }
         Operator::Replace => match Member::read_all(value, quirks)? {
             Some(members) if !members.is_empty() => MemberOperation::ReplaceMatching {
@@ -203,6 +202,52 @@ fn selected_ids(filter: &Filter) -> Option<Vec<String>> {
     }
 }
 
+/// The members that an `add` with this filter asks for: `value eq "a" or value eq "b"`, or one by
+/// `value eq "a" and type eq "User"`. None where it asks for none.
+fn to_create(filter: &Filter) -> Result<Option<Vec<Member>>, ScimError> {
+    if let Some(ids) = selected_ids(filter) {
+        return ids
+            .iter()
+            .map(|id| Member::new(id, None))
+            .collect::<Result<_, _>>()
+            .map(Some);
+    }
+    let parts = filter.equalities().unwrap_or_default();
+    let text = |name: &str| {
+        let mut texts = parts.iter().filter_map(|(path, literal)| match literal {
+            Literal::Text(text) if path.leaf().name == name => Some(text.as_str()),
+            _ => None,
+        });
+        texts.next().filter(|_| texts.next().is_none())
+    };
+    let Some(id) = text("value") else {
+        return Ok(None);
+    };
+    let member = Member::new(id, text("type").and_then(ResourceType::named))?;
+    Ok(Some(vec![member]))
+}
+
+/// The ids of which a member that satisfies the filter has one: with `value eq "a" and type eq "User"` only `a` is
+/// to be looked at. None where anybody may satisfy it.
+pub fn member_candidates(filter: &Filter) -> Option<Vec<String>> {
+    match filter {
+        Filter::Compare {
+            path,
+            operator: CompareOperator::Equal,
+            value: Literal::Text(id),
+        } if path.leaf().name == "value" => Some(vec![id.clone()]),
+        Filter::And(all) => {
+            let narrowed = all.iter().filter_map(member_candidates);
+            narrowed.min_by_key(Vec::len)
+        }
+        Filter::Or(all) => {
+            let each: Option<Vec<_>> = all.iter().map(member_candidates).collect();
+            Some(each?.into_iter().flatten().collect())
+        }
+        _ => None,
+    }
+}
+
 impl MemberOperation {
     /// Appends the operation, joined with the last where both add or both remove: Entra ID sends one
     /// operation for each member.
@@ -216,7 +261,13 @@ impl MemberOperation {
 
     /// Whether it can't be done without knowing who is a member: its cost is the group's.
     pub(super) fn reads_everybody(&self) -> bool {
-        !matches!(self, Self::Add(_) | Self::Remove(_))
+        match self {
+            Self::Add(_) | Self::Remove(_) => false,
+            Self::RemoveAll | Self::Replace(_) => true,
+            Self::RemoveMatching(filter) | Self::ReplaceMatching { filter, .. } => {
+                member_candidates(filter).is_none()
+            }
+        }
     }
 
     /// Drops what joining has doubled.

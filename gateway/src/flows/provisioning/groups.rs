@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use self::members::Delta;
 use super::{Attempts, Push, Written, check};
 use crate::error::Error;
-use crate::flows::roles;
+use crate::flows::{role_mappings as role_mappings_flow, roles};
 use crate::ids::{DirectoryUserId, GroupId, UserId};
 use crate::model::{self, EventType, IdentityEvent, RoleMapping, RoleSource, Timestamp};
 use crate::store::groups::{self, StoredGroup};
@@ -61,9 +61,9 @@ async fn create_once(push: &Push, group: &Group, members: &[Member]) -> Result<S
         removed: Vec::new(),
     };
     follow_members(push, &tx, &stored, &delta, now).await?;
+    recompute_claims(push, &tx, stored.id).await?;
     let names = [stored.resource.display_name()];
     recompute(push, &tx, stored.id, &names, delta.users()).await?;
-    recompute_claims(push, &tx, stored.id).await?;
     tx.commit().await?;
     Ok(stored)
 }
@@ -137,7 +137,7 @@ async fn change_once(
         updated_at: now,
         ..stored.clone()
     };
-    groups::update(&tx, &push.scope, &after).await?;
+    groups::update(&tx, &push.scope, &stored.resource, &after).await?;
     announce(push, &tx, &stored, &after);
     follow_members(push, &tx, &after, &delta, now).await?;
     let names = [
@@ -225,8 +225,16 @@ async fn delete_once(push: &Push, id: GroupId, if_match: Option<&EntityTags>) ->
     let names = [stored.resource.display_name()];
     groups::remove(&tx, scope, id).await?;
     let affected = users.into_iter().map(|(_, user)| user).collect();
-    recompute(push, &tx, id, &names, affected).await?;
+    // Who puts another mapping there holds the directory, and then the users too: so does this.
+    let mapped = role_mappings::maps_group(&tx, organization, scope.directory(), id, &[]).await?;
+    if mapped {
+        directories::lock(&tx, organization, scope.directory()).await?;
+    }
     recompute_claims(push, &tx, id).await?;
+    recompute(push, &tx, id, &names, affected).await?;
+    if mapped {
+        forget_mapping(push, &tx, id).await?;
+    }
     Ok(tx.commit().await?)
 }
 
@@ -257,18 +265,44 @@ async fn keep_mapping(push: &Push, tx: &Tx, before: &StoredGroup, name: &str) ->
             kept.push(of_group);
         }
     }
+    if kept.len() > role_mappings_flow::MOST.max(mappings.len()) {
+        tracing::warn!(%directory, group = %before.id, "the mapping is full, so a renamed group loses its role");
+        return Ok(());
+    }
+    if tell_mapping(push, tx, &mappings, &kept) {
+        role_mappings::replace(tx, organization, source, &kept).await?;
+    }
+    Ok(())
+}
+
+/// What is gone gives nothing: its rows leave the mapping, so that what is read of it can be put back. A row with
+/// its name stays, for whichever group has it then. The directory is locked.
+async fn forget_mapping(push: &Push, tx: &Tx, group: GroupId) -> Result<(), Error> {
+    let (organization, directory) = (push.organization(), push.scope.directory());
+    let source = RoleSource::Directory(directory);
+    let mappings = role_mappings::of_source(tx, organization, source).await?;
+    let mut kept = mappings.clone();
+    kept.retain(|mapping| mapping.group_id != Some(group));
+    if tell_mapping(push, tx, &mappings, &kept) {
+        role_mappings::remove_group(tx, organization, directory, group).await?;
+    }
+    Ok(())
+}
+
+/// Records `role_mapping.updated`. False when nothing changes.
+fn tell_mapping(push: &Push, tx: &Tx, before: &[RoleMapping], after: &[RoleMapping]) -> bool {
     let event = IdentityEvent::change(
         EventType::RoleMappingUpdated,
         push.source(),
-        directory,
-        &shown(&mappings),
-        &shown(&kept),
+        push.scope.directory(),
+        &shown(before),
+        &shown(after),
     );
+    let changed = event.is_some();
     if let Some(event) = event {
-        role_mappings::replace(tx, organization, source, &kept).await?;
-        tx.record(organization, event, &push.cause);
+        tx.record(push.organization(), event, &push.cause);
     }
-    Ok(())
+    changed
 }
 
 /// As the management API shows a directory's mapping.
@@ -335,7 +369,7 @@ fn record_member(
 }
 
 /// With its first group, the directory knows better than logins who is in which, and with its last it ceases
-/// to: the roles of those whose logins claim groups.
+/// to: the roles of those whose logins claim groups. Before [`recompute`]: the directory is locked before users.
 async fn recompute_claims(push: &Push, tx: &Tx, group: GroupId) -> Result<(), Error> {
     let organization = push.organization();
     if !user_roles::logins_give_roles(tx, organization).await? {

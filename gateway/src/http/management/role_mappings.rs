@@ -14,7 +14,7 @@ use crate::error::{Error, FieldProblem};
 use crate::flows::{role_mappings as flow, roles};
 use crate::ids::{ConnectionId, DirectoryId, GroupId, UserId};
 use crate::model::{RoleMapping, RoleSource};
-use crate::store::{connections, directories, role_mappings};
+use crate::store::role_mappings;
 
 /// A group of the directory gives a role. Name the group by its id or by its display name, which also holds
 /// for a group that comes later.
@@ -56,11 +56,15 @@ struct RoleChange {
     role: String,
 }
 
-/// What a mapping would change.
+/// What a mapping would change: the first thousand of each, the oldest user first, and how many there are.
 #[derive(Debug, Object)]
 struct RoleMappingsPreview {
     gains: Vec<RoleChange>,
+    /// All gains, listed or not.
+    gain_count: u64,
     losses: Vec<RoleChange>,
+    /// All losses, listed or not.
+    loss_count: u64,
 }
 
 pub(super) struct RoleMappings;
@@ -103,9 +107,6 @@ impl RoleMappings {
     ) -> Result<Json<DirectoryRoleMappings>, Problem> {
         let tx = app.store.begin().await?;
         let scope = key.scope_owning(&tx, id.0).await?;
-        directories::lock(&tx, &scope, id.0)
-            .await?
-            .ok_or(Error::NotFound("directory"))?;
         let rows = body.into_rows()?;
         let source = RoleSource::Directory(id.0);
         let show = DirectoryRoleMappings::from;
@@ -116,7 +117,8 @@ impl RoleMappings {
 
     /// Try role mappings of a directory.
     ///
-    /// Tells who would gain and who would lose which role, and changes nothing.
+    /// Tells who would gain and who would lose which role, and changes nothing. All of it is of one moment: what
+    /// is pushed meanwhile is not in it.
     #[oai(
         path = "/directories/:id/role_mappings/preview",
         method = "post",
@@ -129,20 +131,21 @@ impl RoleMappings {
         id: Path<DirectoryId>,
         Body(body): Body<DirectoryRoleMappings>,
     ) -> Result<Json<RoleMappingsPreview>, Problem> {
-        // Never committed.
-        let tx = app.store.begin().await?;
-        let scope = key.scope_owning(&tx, id.0).await?;
+        let db = app.store.snapshot().await?;
+        let scope = key.scope_owning(&db, id.0).await?;
         let rows = body.into_rows()?;
         let source = RoleSource::Directory(id.0);
-        flow::check(&tx, &scope, source, &rows).await?;
-        let preview = roles::preview(&tx, &scope, source, &rows).await?;
-        let view = |changes: Vec<(UserId, String)>| {
+        flow::check(&db, &scope, source, &rows).await?;
+        let preview = roles::preview(&db, &scope, id.0, &rows).await?;
+        let view = |named: Vec<(UserId, String)>| {
             let view = |(user_id, role)| RoleChange { user_id, role };
-            changes.into_iter().map(view).collect()
+            named.into_iter().map(view).collect()
         };
         Ok(Json(RoleMappingsPreview {
-            gains: view(preview.gains),
-            losses: view(preview.losses),
+            gains: view(preview.gains.named),
+            gain_count: preview.gains.count,
+            losses: view(preview.losses.named),
+            loss_count: preview.losses.count,
         }))
     }
 
@@ -182,9 +185,6 @@ impl RoleMappings {
     ) -> Result<Json<ConnectionRoleMappings>, Problem> {
         let tx = app.store.begin().await?;
         let scope = key.scope_owning(&tx, id.0).await?;
-        connections::lock(&tx, &scope, id.0)
-            .await?
-            .ok_or(Error::NotFound("connection"))?;
         let source = RoleSource::Connection(id.0);
         let show = ConnectionRoleMappings::from;
         let rows = body.into_rows();

@@ -51,7 +51,7 @@ async fn end(app: &App, form: &str, request_id: &str) -> Result<Response, Error>
         Ok(Ended::AtIdp(application, begin)) => to_idp(app, &begin, &application.name),
         Ok(Ended::Return { url }) => see_other(&url),
         Ok(Ended::Here { application }) => signed_out(application.as_deref()),
-        Ok(Ended::Nothing { application }) => not_signed_out(&application),
+        Ok(Ended::Nothing { application }) => not_signed_out(application.as_deref()),
         Err(refusal) => refused(&refusal.to_string()),
     })
 }
@@ -72,10 +72,11 @@ pub(in crate::http) fn signed_out(application: Option<&str>) -> Response {
     .into_response()
 }
 
-/// The application named itself, and no session.
-fn not_signed_out(application: &str) -> Response {
+/// Nobody said which session.
+fn not_signed_out(application: Option<&str>) -> Response {
+    let application = application.unwrap_or("The application");
     let text = format!(
-        "{application} sent you here without saying which sign-in to end, so none was ended. If {application} still \
+        "{application} sent you here without saying which sign-in to end, so none was ended. If it still \
          knows you, sign out there, or close the browser."
     );
     pages::notice(&pages::NoticePage {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::error::Refusal;
-use super::record::Record;
+use super::record::{self, Record};
 use super::request::Call;
 use super::target::Target;
 use super::{MAX_BODY, serve_one};
@@ -152,12 +152,15 @@ impl Job<'_> {
         let method = Method::from_bytes(operation.method.as_bytes()).unwrap_or_default();
         // Each counts as the request that it stands for.
         let (app, directory) = (&self.call.push.app, self.call.push.scope.directory());
-        if let Err(limited) = app.rate_limits.check(Limit::Directory, directory) {
-            return Err(Refusal::from(Error::from(limited)).into_error_response());
+        let within = app.rate_limits.check(Limit::Directory, directory);
+        let version = operation.version.as_deref();
+        let call = || self.call.operation(method, version, &data);
+        if let Err(limited) = within {
+            let refusal = Refusal::from(Error::from(limited));
+            record::one_of_many(&self.call.push, call, target, &path, &refusal);
+            return Err(refusal.into_error_response());
         }
-        let call = self
-            .call
-            .operation(method, operation.version.as_deref(), &data);
+        let call = call();
         // Boxed, as it is large and may well be the thousandth.
         let record = Record::begin(&call, target, &path);
         let answer = Box::pin(serve_one(call, target)).await;

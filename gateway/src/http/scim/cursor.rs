@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Refusal;
 use super::request::Call;
 use crate::error::Error;
-use crate::store::scim_list::After;
+use crate::store::scim_list::{After, Page};
 
 /// How long a cursor lives, in seconds.
 pub(super) const TIMEOUT: u32 = 3_600;
@@ -23,6 +23,16 @@ pub(super) struct Cursor {
     pub(super) in_groups: bool,
     /// None for the first of them.
     pub(super) after: Option<After>,
+    /// Whether the page ends there, instead of beginning behind it.
+    #[serde(default)]
+    pub(super) back: bool,
+}
+
+/// The cursors of the pages beside this one.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours {
+    pub(super) next: Option<String>,
+    pub(super) previous: Option<String>,
 }
 
 /// Where the page starts that a query asks for by cursor; None where it counts from an index.
@@ -35,6 +45,7 @@ pub(super) async fn open(
         expires_at: 0,
         in_groups: of == Some(ResourceType::Group),
         after: None,
+        back: false,
     };
     let sealed = match query.cursor.as_deref() {
         None => return Ok(None),
@@ -66,6 +77,24 @@ pub(super) async fn open(
     Ok(Some(cursor))
 }
 
+/// The cursors beside a page of one type.
+pub(super) async fn beside<T>(
+    call: &Call,
+    query: &ListQuery,
+    of: ResourceType,
+    page: &Page<T>,
+) -> Result<Neighbours, Refusal> {
+    let (list, in_groups) = (Some(of), of == ResourceType::Group);
+    let mut beside = Neighbours::default();
+    if let Some(after) = page.next.clone() {
+        beside.next = Some(seal(call, query, list, in_groups, Some(after), false).await?);
+    }
+    if let Some(before) = page.previous.clone() {
+        beside.previous = Some(seal(call, query, list, in_groups, Some(before), true).await?);
+    }
+    Ok(beside)
+}
+
 /// The cursor of the next page.
 pub(super) async fn next(
     call: &Call,
@@ -74,11 +103,23 @@ pub(super) async fn next(
     in_groups: bool,
     after: Option<After>,
 ) -> Result<String, Refusal> {
+    seal(call, query, of, in_groups, after, false).await
+}
+
+async fn seal(
+    call: &Call,
+    query: &ListQuery,
+    of: Option<ResourceType>,
+    in_groups: bool,
+    after: Option<After>,
+    back: bool,
+) -> Result<String, Refusal> {
     let now = call.push.app.clock.now().timestamp();
     let cursor = Cursor {
         expires_at: now + i64::from(TIMEOUT),
         in_groups,
         after,
+        back,
     };
     let bytes = serde_json::to_vec(&cursor).map_err(|error| Error::Internal(error.to_string()))?;
     let (db, organization) = (call.push.app.store.read(), call.push.organization());

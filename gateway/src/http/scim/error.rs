@@ -8,8 +8,10 @@ use scim::{ErrorResponse, ScimError, ScimType};
 use super::answer::CONTENT_TYPE;
 use crate::error::{Error, Fault};
 use crate::http::limits::BodyRefused;
+use crate::model::Timestamp;
 use crate::store::StoreError;
 
+const ACCEPTED: &str = "application/scim+json, application/json";
 /// In seconds: somebody has to look at a held directory first.
 const HELD_RETRY_AFTER: u64 = 3_600;
 /// `Retry-After`, where other writers were in the way for too long.
@@ -22,6 +24,14 @@ pub(super) enum Refusal {
     /// Whether a token was given says only what the caller knows.
     Unauthorized {
         token_given: bool,
+    },
+    /// Who has a token of this directory may know that it was good once.
+    TokenExpired {
+        at: Timestamp,
+    },
+    /// The body says that it is no JSON.
+    MediaType {
+        found: String,
     },
     MethodNotAllowed {
         /// What the endpoint can do.
@@ -68,6 +78,16 @@ impl Refusal {
                     "Bearer realm=\"scim\""
                 };
                 response = response.header(header::WWW_AUTHENTICATE, challenge);
+            }
+            // RFC 6750 section 3.1.
+            Self::TokenExpired { .. } => {
+                let challenge = "Bearer realm=\"scim\", error=\"invalid_token\", \
+                                 error_description=\"the token has expired\"";
+                response = response.header(header::WWW_AUTHENTICATE, challenge);
+            }
+            // RFC 9110 section 15.5.16.
+            Self::MediaType { .. } => {
+                response = response.header(header::ACCEPT, ACCEPTED);
             }
             Self::MethodNotAllowed { allow } => {
                 response = response.header(header::ALLOW, *allow);
@@ -136,6 +156,16 @@ impl Refusal {
             Self::Unauthorized { .. } => {
                 let detail = "a bearer token of this directory is needed";
                 new(StatusCode::UNAUTHORIZED, None, detail)
+            }
+            Self::TokenExpired { at } => {
+                let detail = format!(
+                    "this token of the directory expired at {at}; ask for a new one and put it in its place"
+                );
+                new(StatusCode::UNAUTHORIZED, None, &detail)
+            }
+            Self::MediaType { found } => {
+                let detail = format!("the body is sent as {found:?}; send JSON, as {ACCEPTED}");
+                new(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, &detail)
             }
             Self::MethodNotAllowed { allow } => {
                 let detail = format!("this endpoint has no such method, only {allow}");

@@ -104,14 +104,11 @@ pub(super) async fn list(query: ListQuery, call: &Call) -> Result<Answer, Refusa
     let page = scim_list::groups(&call.push.app.store.read(), &call.push.scope, listing)
         .await
         .map_err(search::unread)?;
-    let next = match page.next {
-        Some(after) => Some(cursor::next(call, &query, of, true, Some(after)).await?),
-        None => None,
-    };
+    let beside = cursor::beside(call, &query, ResourceType::Group, &page).await?;
     let shown = page.resources.len();
     call.say_found("groups", query.filter.as_deref(), shown, page.total);
     let rendered = render(call, &query.projection, page.resources).await?;
-    Ok(search::page(&query, page.total, rendered, next))
+    Ok(search::page(&query, page.total, rendered, beside))
 }
 
 /// What is not an id names no group.

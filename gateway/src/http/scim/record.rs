@@ -131,6 +131,11 @@ impl Record {
     }
 
     pub(super) fn end(self, result: &Result<Answer, Refusal>) {
+        let log = self.push.app.provisioning_log.clone();
+        log.note(self.entry(result.as_ref()));
+    }
+
+    fn entry(self, result: Result<&Answer, &Refusal>) -> Entry {
         let (status, scim_type, summary, answer, location) = match result {
             Ok(answer) => {
                 let body = answer.body().map(excerpt::body);
@@ -207,12 +212,28 @@ impl Record {
             request: self.notes.body.get().cloned(),
             answer,
         };
-        app.provisioning_log.note(Entry {
+        Entry {
             scope,
             request,
             details,
-        });
+        }
     }
+}
+
+/// Notes a request that was refused before it was looked at: it may be one of very many, and then only their number
+/// is kept.
+pub(super) fn one_of_many(
+    push: &Push,
+    call: impl FnOnce() -> Call,
+    target: Target<'_>,
+    path: &str,
+    refusal: &Refusal,
+) {
+    let status = refusal.to_error_response().status;
+    let log = &push.app.provisioning_log;
+    log.note_one_of_many(&push.app, push.token, status, || {
+        Record::begin(&call(), target, path).entry(Err(refusal))
+    });
 }
 
 fn parameter(value: &str) -> String {

@@ -8,6 +8,7 @@ use scim::{EntityTags, ListQuery, Meta, Projection, Quirks, ScimError};
 use serde_json::Value;
 
 use super::error::Refusal;
+use super::excerpt;
 use super::record::{Caller, Notes};
 use crate::error::Error;
 use crate::flows::provisioning::Push;
@@ -108,7 +109,12 @@ impl Call {
 
     /// The body. Directories send `application/scim+json`, `application/json`, and sometimes nothing at all
     /// as its type: what counts is that it is JSON.
+    ///
+    /// Errors: 415 where the type says that it is something else.
     pub(super) async fn json(&self) -> Result<Value, Refusal> {
+        if let Some(found) = self.strange_media_type() {
+            return Err(Refusal::MediaType { found });
+        }
         let body = std::mem::take(&mut *self.body.lock().await);
         let bytes =
             body.into_bytes()
@@ -126,6 +132,17 @@ impl Call {
             let problem = format!("the body is not JSON: {error}");
             ScimError::SyntaxInvalid { problem }.into()
         })
+    }
+
+    /// The media type of the body, if it is none of JSON. Parameters such as a charset don't matter: JSON is UTF-8.
+    fn strange_media_type(&self) -> Option<String> {
+        let value = self.headers.get(header::CONTENT_TYPE)?.as_bytes();
+        let value = String::from_utf8_lossy(value);
+        let media_type = value.split(';').next().unwrap_or_default().trim();
+        let lower = media_type.to_ascii_lowercase();
+        let json = matches!(lower.as_str(), "" | "application/json" | "text/json")
+            || lower.ends_with("+json");
+        (!json).then(|| excerpt::words(media_type))
     }
 
     pub(super) fn if_match(&self) -> Option<EntityTags> {

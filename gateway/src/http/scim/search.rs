@@ -4,7 +4,7 @@ use scim::{Filter, ListQuery, ListResponse, ResourceType, ScimError, Sort};
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
-use super::cursor::{self, Cursor};
+use super::cursor::{self, Cursor, Neighbours};
 use super::error::Refusal;
 use super::request::Call;
 use super::{groups, users};
@@ -93,7 +93,12 @@ pub(super) async fn all(query: ListQuery, call: &Call) -> Result<Answer, Refusal
     };
     let filter = query.filter.as_deref();
     call.say_found("users and groups", filter, resources.len(), total);
-    Ok(page(&query, total, resources, next))
+    // Back from the groups into the users leads no way: RFC 9865 leaves `previousCursor` open.
+    let beside = Neighbours {
+        next,
+        previous: None,
+    };
+    Ok(page(&query, total, resources, beside))
 }
 
 /// A list that the database gave up on (RFC 7644 table 9 has `tooMany` for it).
@@ -119,7 +124,10 @@ pub(super) fn listing<'a>(
         filter,
         sort,
         start: match cursor {
-            Some(cursor) => Start::Cursor(cursor.after.as_ref()),
+            Some(cursor) => match (&cursor.after, cursor.back) {
+                (Some(before), true) => Start::Before(before),
+                (after, _) => Start::Cursor(after.as_ref()),
+            },
             None => Start::Index(u64::try_from(offset).unwrap_or(u64::MAX).min(1 << 62)),
         },
         limit: u64::try_from(query.count).unwrap_or(u64::MAX),
@@ -132,14 +140,15 @@ pub(super) fn page(
     query: &ListQuery,
     total: u64,
     rendered: Vec<Map<String, Value>>,
-    next_cursor: Option<String>,
+    beside: Neighbours,
 ) -> Answer {
     let total = usize::try_from(total).unwrap_or(usize::MAX);
     let resources = rendered.into_iter().map(Value::Object).collect();
     let page = ListResponse::page(total, query.start_index, resources);
     let page = ListResponse {
         start_index: page.start_index.filter(|_| query.cursor.is_none()),
-        next_cursor,
+        next_cursor: beside.next,
+        previous_cursor: beside.previous,
         ..page
     };
     Answer::ok(page.into_json())

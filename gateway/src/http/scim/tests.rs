@@ -6,10 +6,18 @@ mod claims;
 mod concurrent;
 mod cost;
 mod cursors;
+mod extensions;
 mod filters;
+mod floods;
 mod flows;
 mod large;
 mod log;
+mod mappings;
+mod members;
+mod negotiation;
+mod nested;
+mod provenance;
+mod schemas;
 mod stories;
 
 use std::sync::Arc;

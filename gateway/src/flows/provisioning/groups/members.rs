@@ -178,7 +178,7 @@ async fn replace(
     Ok((removed, add(push, tx, group, &new, now).await?))
 }
 
-/// The ids of the members that a filter selects.
+/// The ids of the members that a filter selects. Where it names whom it is about, nobody else is read.
 async fn matching(
     push: &Push,
     tx: &Tx,
@@ -186,9 +186,15 @@ async fn matching(
     filter: &scim::Filter,
 ) -> Result<Vec<String>, Error> {
     let base_url = push.base_url();
-    let links = memberships::links(tx, &push.scope, &[group]).await?;
-    let links = links.into_values().flatten();
+    let links = match scim::member_candidates(filter) {
+        Some(ids) => memberships::links_among(tx, &push.scope, group, &ids).await?,
+        None => {
+            let links = memberships::links(tx, &push.scope, &[group]).await?;
+            links.into_values().flatten().collect()
+        }
+    };
     Ok(links
+        .into_iter()
         .filter(|link| match link.render(&base_url) {
             Value::Object(element) => scim::filter::matches_element(filter, &element),
             _ => false,

@@ -234,3 +234,121 @@ async fn the_limits_are_those_that_are_published() {
         acme.post("/Bulk", wrong).await.expect(400);
     }
 }
+
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+fn managed(bulk_id: &str, by: &str) -> Value {
+    let mut user = user(bulk_id);
+    user["data"][ENTERPRISE] = json!({"manager": {"value": format!("bulkId:{by}")}});
+    user
+}
+
+/// Of two that refer to each other, the one that the other waits for is made first, without it.
+#[tokio::test]
+async fn of_a_circle_that_breaks_what_was_made_stays_and_is_told() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    let nameless = |bulk_id: &str, members: &[&str]| {
+        let mut group = group(bulk_id, members);
+        group["data"]["displayName"] = "".into();
+        group
+    };
+    let ada = acme.user("ada").await;
+
+    // The second creation fails: the first is there, without it, and the caller learns both.
+    let circle = json!([
+        nameless("A", &["bulkId:B"]),
+        group("B", &["bulkId:A", &ada])
+    ]);
+    let results = bulk(&acme, None, circle).await;
+    assert_eq!(statuses(&results), ["400", "409"]);
+    assert_eq!(results[0]["location"], Value::Null);
+    assert_eq!(results[0]["response"]["scimType"], "invalidValue");
+    let detail = results[1]["response"]["detail"].as_str().unwrap();
+    assert!(detail.contains("bulkId:A"), "{detail}");
+    let left = acme.find(&path(&results[1])).await;
+    assert_eq!(left["displayName"], "B");
+    assert_eq!(left["members"].as_array().unwrap().len(), 1, "{left}");
+    assert_eq!(left["members"][0]["value"], ada);
+    assert_eq!(acme.find("/Groups").await["totalResults"], 1);
+    acme.delete(&path(&results[1])).await.expect(204);
+
+    // The first fails: nothing is made.
+    let circle = json!([group("A", &["bulkId:B"]), nameless("B", &["bulkId:A"])]);
+    let results = bulk(&acme, None, circle).await;
+    assert_eq!(statuses(&results), ["409", "400"]);
+    assert_eq!(results[0]["location"], Value::Null);
+    assert_eq!(acme.find("/Groups").await["totalResults"], 0);
+
+    // The job ends between the two.
+    let circle = json!([
+        nameless("A", &["bulkId:B"]),
+        group("B", &["bulkId:A"]),
+        user("ben"),
+    ]);
+    let results = bulk(&acme, Some(1), circle).await;
+    assert_eq!(statuses(&results), ["400", "409"]);
+    acme.delete(&path(&results[1])).await.expect(204);
+
+    // Each other's manager: Ada's name is taken.
+    let taken = json!([managed("ada", "ben"), managed("ben", "ada")]);
+    let results = bulk(&acme, None, taken).await;
+    assert_eq!(statuses(&results), ["409", "409"]);
+    assert_eq!(results[0]["response"]["scimType"], "uniqueness");
+    let ben = acme.find(&path(&results[1])).await;
+    assert_eq!(ben["userName"], "ben");
+    assert_eq!(ben[ENTERPRISE], Value::Null);
+    acme.delete(&path(&results[1])).await.expect(204);
+
+    // The same once more, as it should have been.
+    let repaired = json!([managed("adam", "ben"), managed("ben", "adam")]);
+    let results = bulk(&acme, None, repaired).await;
+    assert_eq!(statuses(&results), ["201", "201"]);
+}
+
+#[tokio::test]
+async fn circles_of_one_and_of_three_close_or_say_why_not() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    let own = json!([group("Self", &["bulkId:Self"]), managed("boss", "boss")]);
+    let results = bulk(&acme, None, own).await;
+    assert_eq!(statuses(&results), ["201", "201"]);
+    let group_itself = acme.find(&path(&results[0])).await;
+    assert_eq!(group_itself["members"][0]["value"], group_itself["id"]);
+    let boss = acme.find(&path(&results[1])).await;
+    assert_eq!(boss[ENTERPRISE]["manager"]["value"], boss["id"]);
+    for (result, resource) in results.iter().zip([&group_itself, &boss]) {
+        assert_eq!(result["version"], resource["meta"]["version"]);
+    }
+
+    let three = json!([
+        group("A", &["bulkId:B"]),
+        group("B", &["bulkId:C"]),
+        group("C", &["bulkId:A", "bulkId:B"]),
+    ]);
+    let results = bulk(&acme, None, three).await;
+    assert_eq!(statuses(&results), ["201"; 3]);
+    let mut found = Vec::new();
+    for result in &results {
+        let group = acme.find(&path(result)).await;
+        assert_eq!(result["version"], group["meta"]["version"], "{group}");
+        let members = group["members"].as_array().unwrap();
+        let mut names: Vec<String> = members
+            .iter()
+            .map(|member| member["display"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        found.push(names.concat());
+    }
+    assert_eq!(found, ["B", "C", "AB"]);
+
+    // A reference that can't be added later: nothing is made that waits for it.
+    let mut stuck = managed("one", "two");
+    stuck["data"]["urn:acme:1.0:User"] = json!({"value": "bulkId:two"});
+    let mut other = managed("two", "one");
+    other["data"]["urn:acme:1.0:User"] = json!({"value": "bulkId:one"});
+    let before = acme.find("/Users").await["totalResults"].clone();
+    let results = bulk(&acme, None, json!([stuck, other])).await;
+    assert_eq!(statuses(&results), ["409", "409"]);
+    assert_eq!(acme.find("/Users").await["totalResults"], before);
+}

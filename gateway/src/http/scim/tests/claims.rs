@@ -13,7 +13,7 @@ use crate::store::identities::{self, Claimed, IdentityKey};
 use crate::store::users::{self, UserRecord};
 
 /// A user who signed in by a connection that maps the group `Staff` to `member`, and claimed it.
-async fn signed_in(gateway: &Gateway, scope: &OrgScope, external_id: &str) -> UserId {
+pub(super) async fn signed_in(gateway: &Gateway, scope: &OrgScope, external_id: &str) -> UserId {
     let connection = Connection {
         id: ConnectionId::generate(&SystemClock, &SystemEntropy),
         organization_id: scope.organization(),

@@ -1,7 +1,7 @@
 //! What a directory's requests ask of the database (docs/performance.md): a statement more is a decision, not an
 //! accident.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Client, Gateway, USER};
 use crate::model::BrakeAnswer;
@@ -64,6 +64,113 @@ async fn a_read_is_one_statement_and_a_new_user_one_commit_of_few() {
     // Default role, join, user, resource, its values, two for the event; PostgreSQL takes a turn to join.
     let postgres = std::env::var("TEST_DATABASE").as_deref() == Ok("postgres");
     assert_eq!((statements, commits), (7 + u64::from(postgres), 1));
+}
+
+/// Users of the directory, made a thousand at a time.
+async fn crowd(client: &Client, name: &str, count: usize) -> Vec<String> {
+    let operation = |number: usize| {
+        let name = format!("{name}-{number}@acme.example");
+        json!({"method": "POST", "path": "/Users", "bulkId": name, "data": {
+            "schemas": [USER], "userName": name, "externalId": name,
+            "emails": [{"value": name, "type": "work", "primary": true}],
+        }})
+    };
+    let mut ids = Vec::new();
+    for start in (0..count).step_by(1_000) {
+        let numbers = start..count.min(start + 1_000);
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+            "Operations": numbers.map(operation).collect::<Vec<_>>(),
+        });
+        let made = client.post("/Bulk", body).await.expect(200).json;
+        for result in made["Operations"].as_array().unwrap() {
+            let location = result["location"].as_str().unwrap();
+            ids.push(location.rsplit('/').next().unwrap().to_owned());
+        }
+    }
+    ids
+}
+
+/// How Entra ID looks somebody up.
+const ENTRA: &str = "emails[type eq \"work\"].value";
+
+/// What each costs in a directory as large as it is. `name` is that of at least four users.
+async fn costs(
+    client: &Client,
+    name: &str,
+    users: &[String],
+    group: &str,
+) -> Vec<(&'static str, (u64, u64))> {
+    let patch = async |path: String, change: Value| {
+        let patched = client.patch(&path, json!([change])).await;
+        patched.expect(200);
+    };
+    let group = format!("/Groups/{group}?attributes=displayName");
+    let add = async |number: usize| {
+        let value = json!([{"value": users[number]}]);
+        let change = json!({"op": "add", "path": "members", "value": value});
+        patch(group.clone(), change).await;
+    };
+    let remove = async |number: usize| {
+        let path = format!("members[value eq \"{}\"]", users[number]);
+        patch(group.clone(), json!({"op": "remove", "path": path})).await;
+    };
+    let set_active = async |number: usize, active: bool| {
+        let path = format!("/Users/{}", users[number]);
+        let change = json!({"op": "replace", "path": "active", "value": active});
+        patch(path, change).await;
+    };
+    let find = async |attribute: &str| {
+        let filter = format!("{attribute} eq \"{name}-1@acme.example\"");
+        let filter: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+        let found = client.find(&format!("/Users?filter={filter}")).await;
+        assert_eq!(found["totalResults"], 1, "{filter}");
+    };
+    let mut costs = vec![
+        ("add a member", client.cost_of(add).await),
+        ("remove a member", client.cost_of(remove).await),
+        (
+            "deactivate",
+            client.cost_of(async |n| set_active(n, false).await).await,
+        ),
+        (
+            "reactivate",
+            client.cost_of(async |n| set_active(n, true).await).await,
+        ),
+    ];
+    for attribute in ["userName", "externalId", "emails", "emails.value", ENTRA] {
+        let cost = client.cost_of(async |_| find(attribute).await).await;
+        costs.push((attribute, cost));
+    }
+    costs
+}
+
+#[tokio::test]
+async fn what_a_change_and_a_lookup_cost_does_not_grow_with_the_directory() {
+    let gateway = Gateway::start().await;
+    let client = gateway.directory().await;
+    let few = crowd(&client, "few", 4).await;
+    let small = client.group("Small", &[]).await;
+    let before = costs(&client, "few", &few, &small).await;
+    // A change of members: the group with its lock, who they are, their rows, the group, the users' versions, is the
+    // group mapped, two for the event.
+    let expected = [
+        ("add a member", (8, 1)),
+        ("remove a member", (8, 1)),
+        ("deactivate", (12, 1)),
+        ("reactivate", (11, 1)),
+        ("userName", (2, 0)),
+        ("externalId", (2, 0)),
+        ("emails", (2, 0)),
+        ("emails.value", (2, 0)),
+        (ENTRA, (2, 0)),
+    ];
+    assert_eq!(before, expected);
+
+    let many = crowd(&client, "many", 1_200).await;
+    let members: Vec<&str> = many[4..].iter().map(String::as_str).collect();
+    let large = client.group("Large", &members).await;
+    assert_eq!(costs(&client, "many", &many, &large).await, expected);
 }
 
 #[tokio::test]

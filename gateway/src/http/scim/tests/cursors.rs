@@ -72,6 +72,77 @@ async fn cursors_show_what_index_pages_show_in_whatever_order() {
 }
 
 #[tokio::test]
+async fn who_goes_back_sees_the_same_pages() {
+    let gateway = Gateway::start().await;
+    let acme = gateway.directory().await;
+    people(&acme).await;
+    let names = |page: &Value| -> Vec<String> {
+        let resources = page["Resources"].as_array().unwrap().iter();
+        resources
+            .map(|r| r["userName"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    for sort in ["", "userName", "title", "meta.created", "emails"] {
+        for order in ["ascending", "descending"] {
+            let list = format!("/Users?sortBy={sort}&sortOrder={order}&count=3");
+            let (mut forth, mut cursor) = (Vec::new(), String::new());
+            let mut page;
+            loop {
+                page = acme.find(&format!("{list}&cursor={cursor}")).await;
+                let first = forth.is_empty();
+                assert_eq!(page["previousCursor"].is_null(), first, "{list}");
+                forth.push(names(&page));
+                match page["nextCursor"].as_str() {
+                    Some(next) => cursor = next.to_owned(),
+                    None => break,
+                }
+            }
+            let mut back = vec![names(&page)];
+            while let Some(previous) = page["previousCursor"].as_str() {
+                page = acme.find(&format!("{list}&cursor={previous}")).await;
+                assert_eq!(page["totalResults"], 10);
+                back.push(names(&page));
+            }
+            back.reverse();
+            assert_eq!(back, forth, "{list}");
+            // And forth again.
+            let next = page["nextCursor"].as_str().unwrap();
+            let second = acme.find(&format!("{list}&cursor={next}")).await;
+            assert_eq!(names(&second), forth[1], "{list}");
+        }
+    }
+    for n in 0..5 {
+        acme.group(&format!("Group {n}"), &[]).await;
+    }
+    let list = "/Groups?sortBy=displayName&count=2";
+    let first = acme.find(&format!("{list}&cursor=")).await;
+    let next = first["nextCursor"].as_str().unwrap();
+    let second = acme.find(&format!("{list}&cursor={next}")).await;
+    let previous = second["previousCursor"].as_str().unwrap();
+    // A page that was read grows at its end, where the newcomer belongs.
+    acme.group("Group 05", &[]).await;
+    let again = acme.find(&format!("{list}&cursor={previous}")).await;
+    let shown: Vec<&Value> = again["Resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| &g["displayName"])
+        .collect();
+    assert_eq!(shown, ["Group 05", "Group 1"]);
+    assert!(again["previousCursor"].is_string());
+    // It opens no other list.
+    let refused = acme
+        .get(&format!("/Groups?count=2&cursor={previous}"))
+        .await
+        .expect(400);
+    assert_eq!(refused.json["scimType"], "invalidCursor");
+    let all = acme.find("?count=3&cursor=").await;
+    let next = all["nextCursor"].as_str().unwrap();
+    let all = acme.find(&format!("?count=3&cursor={next}")).await;
+    assert_eq!(all["previousCursor"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_cursor_page_is_not_shifted_by_writers() {
     let gateway = Gateway::start().await;
     let acme = gateway.directory().await;

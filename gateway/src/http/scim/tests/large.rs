@@ -83,11 +83,13 @@ async fn each_operation_of_a_bulk_counts_as_a_request() {
     assert_eq!(with("404") + with("429"), 1_000);
     let limited = results.iter().find(|result| result["status"] == "429");
     assert_eq!(limited.unwrap()["response"]["status"], "429");
-    // 16: the same over a request of its own.
+    // 16: the same over a request of its own. On a slow machine the allowance grows again before it comes.
+    let limits = &gateway.app.rate_limits;
     let mut limited = acme.get("/Users").await;
-    // On a machine that stands still for a moment, there is room for one more.
-    while limited.status == 200 {
-        let limits = &gateway.app.rate_limits;
+    for _ in 0..100 {
+        if limited.status == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
         while limits.check(Limit::Directory, acme.directory).is_ok() {}
         limited = acme.get("/Users").await;
     }
