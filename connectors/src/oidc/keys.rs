@@ -41,21 +41,21 @@ struct Jwk {
     y: Option<String>,
 }
 
-/// Reads the key set. One without a key that could verify anything is a fault of the IdP's, and must not take the
-/// place of one that could. Errors: `idp_unreachable`, `discovery_invalid`.
+/// Reads the key set. An empty one is a fault of the IdP's, and must not take the place of one that is not. Errors: `idp_unreachable`, `discovery_invalid`.
 pub(super) async fn fetch(
     jwks_uri: &Url,
     http: &impl HttpClient,
 ) -> Result<Fetched<KeySet>, ConnectorError> {
     let (body, lifetime) = fetch::document(http, jwks_uri, MAX_KEY_SET_BYTES).await?;
-    let usable = |set: KeySet| match set.keys.is_empty() {
-        true => Err("none of them is meant for signatures".to_owned()),
-        false => Ok(set),
+    let invalid = |reason: String| ConnectorError::DiscoveryInvalid {
+        reason: format!("the keys at {jwks_uri} can't be read: {reason}"),
     };
-    let value = KeySet::parse(&body).and_then(usable).map_err(|reason| {
-        let reason = format!("the keys at {jwks_uri} can't be used: {reason}");
-        ConnectorError::DiscoveryInvalid { reason }
-    })?;
+    let document: Document =
+        serde_json::from_slice(&body).map_err(|error| invalid(error.to_string()))?;
+    if document.keys.is_empty() {
+        return Err(invalid("there are none".to_owned()));
+    }
+    let value = document.into();
     Ok(Fetched {
         value,
         document: String::from_utf8_lossy(&body).into_owned(),
@@ -63,22 +63,29 @@ pub(super) async fn fetch(
     })
 }
 
-impl KeySet {
-    /// Keys of kinds that are unknown, broken or not meant for signatures are passed over: a provider may
-    /// publish them beside the ones that we need (RFC 7517 section 5).
-    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Document {
-            keys: Vec<Value>,
-        }
-        let document: Document = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Value>,
+}
+
+impl From<Document> for KeySet {
+    fn from(document: Document) -> Self {
         let jwks = document
             .keys
             .into_iter()
             .filter_map(|key| serde_json::from_value(key).ok());
-        Ok(Self {
+        Self {
             keys: jwks.filter_map(Key::new).collect(),
-        })
+        }
+    }
+}
+
+impl KeySet {
+    /// Keys of kinds that are unknown, broken or not meant for signatures are passed over: a provider may
+    /// publish them beside the ones that we need (RFC 7517 section 5).
+    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
+        let document: Document = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        Ok(document.into())
     }
 
     /// Tries every key that fits the token's algorithm and `kid`: without a `kid` there may be several.

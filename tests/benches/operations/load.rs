@@ -41,6 +41,14 @@ pub(crate) struct Cost {
     pub(crate) database_ms: Option<f64>,
     pub(crate) asked: Asked,
     pub(crate) per_second: f64,
+    pub(crate) latency: Latency,
+}
+
+/// From begin to checked answer, with [`CLIENTS`] of them at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Latency {
+    pub(crate) median_ms: f64,
+    pub(crate) p99_ms: f64,
 }
 
 impl Bench {
@@ -84,13 +92,15 @@ impl Bench {
         let operation = Arc::new(operation);
         let warm_up = (count / 10).max(CLIENTS);
         let warmed_up = drive(0..warm_up, self.scale.patience, Arc::clone(&operation)).await;
+        let warmed_up = warmed_up.len();
         finish(warmed_up).await;
         self.gauge.forget_statements().await;
         let asked = Asked::by(&self.tenon).await;
         let before = self.gauge.cpu(&self.tenon);
         let began = Instant::now();
         let numbers = warm_up..warm_up + count;
-        let operations = drive(numbers, self.scale.patience, operation).await;
+        let times = drive(numbers, self.scale.patience, operation).await;
+        let operations = times.len();
         finish(warmed_up + operations).await;
         let took = began.elapsed();
         let used = self.gauge.cpu(&self.tenon) - before;
@@ -111,6 +121,7 @@ impl Bench {
                 relaxed_commits: per_operation(asked.relaxed_commits),
             },
             per_second: operations as f64 / took.as_secs_f64(),
+            latency: Latency::of(times),
         };
         eprintln!("{name}: {cost:?}");
         cost
@@ -122,7 +133,8 @@ impl Bench {
         F: Fn(usize) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send,
     {
-        drive(0..count, self.scale.growth, Arc::new(operation)).await
+        let times = drive(0..count, self.scale.growth, Arc::new(operation)).await;
+        times.len()
     }
 
     fn show_statements(&self, name: &str, operations: usize, all: &[crate::gauge::Statement]) {
@@ -144,12 +156,26 @@ impl Cost {
     }
 }
 
-/// Answers how many were done before the time was up.
+impl Latency {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let at = |percent: usize| {
+            let place = (times.len() * percent).div_ceil(100).max(1) - 1;
+            times[place].as_secs_f64() * 1000.0
+        };
+        Self {
+            median_ms: at(50),
+            p99_ms: at(99),
+        }
+    }
+}
+
+/// Answers how long each took of those that were done before the time was up.
 async fn drive<F, R>(
     numbers: std::ops::Range<usize>,
     patience: Duration,
     operation: Arc<F>,
-) -> usize
+) -> Vec<Duration>
 where
     F: Fn(usize) -> R + Send + Sync + 'static,
     R: Future<Output = ()> + Send,
@@ -160,26 +186,27 @@ where
         .map(|_| {
             let (next, operation, last) = (Arc::clone(&next), Arc::clone(&operation), numbers.end);
             tokio::spawn(async move {
-                let mut done = 0;
+                let mut done = Vec::new();
                 while Instant::now() < end {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= last {
                         break;
                     }
+                    let began = Instant::now();
                     operation(number).await;
-                    done += 1;
+                    done.push(began.elapsed());
                 }
                 done
             })
         })
         .collect();
-    let mut done = 0;
+    let mut done = Vec::new();
     for client in clients {
         match client.await {
-            Ok(count) => done += count,
+            Ok(times) => done.extend(times),
             Err(error) => resume_unwind(error.into_panic()),
         }
     }
-    assert!(done > 0, "nothing was done in {patience:?}");
+    assert!(!done.is_empty(), "nothing was done in {patience:?}");
     done
 }

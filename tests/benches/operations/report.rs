@@ -118,17 +118,19 @@ impl fmt::Display for Report {
 
         writeln!(
             f,
-            "| per operation | runs | per second | server CPU | database CPU | statements | durable commits | relaxed |\n\
-             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+            "| per operation | runs | per second | median | p99 | server CPU | database CPU | statements | durable commits | relaxed |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
         )?;
         for (what, cost) in &self.costs {
             let database = cost.database_ms.map(|ms| format!("{} ms", Number(ms)));
             let asked = cost.asked;
             writeln!(
                 f,
-                "| {what} | {} | {:.0} | {} ms | {} | {:.2} | {:.2} | {:.2} |",
+                "| {what} | {} | {:.0} | {} ms | {} ms | {} ms | {} | {:.2} | {:.2} | {:.2} |",
                 cost.operations,
                 cost.per_second,
+                Number(cost.latency.median_ms),
+                Number(cost.latency.p99_ms),
                 Number(cost.server_ms),
                 database.unwrap_or_default(),
                 asked.statements,
