@@ -157,7 +157,7 @@ async fn what_a_change_and_a_lookup_cost_does_not_grow_with_the_directory() {
     let expected = [
         ("add a member", (8, 1)),
         ("remove a member", (8, 1)),
-        ("deactivate", (12, 1)),
+        ("deactivate", (13, 1)),
         ("reactivate", (11, 1)),
         ("userName", (2, 0)),
         ("externalId", (2, 0)),
